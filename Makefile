@@ -1,0 +1,37 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+PYTHON ?= python3
+tools := tests/tools
+install := $(PYTHON) $(tools)/check_python.py && $(PYTHON) $(tools)/install.py
+
+.PHONY: help install test demo fleet torture clean
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+# make install  .venv with ansible-core and this collection (PYTHON=python3.13 for another interpreter)
+install:
+	@$(install)
+
+# make test     everything that needs only Python (STEPS="lint unit" for some of it)
+test:
+	@$(install) requirements-dev.txt
+	@.venv/bin/python $(tools)/test.py $(STEPS)
+
+# make demo     the main job on this machine with embedded defaults
+demo: install
+	@tests/demo/run
+
+# make fleet    a fleet of systemd containers (needs root)
+fleet: install
+	@extensions/molecule/run
+
+# make torture  kills and faults in the middle of an installation (needs root)
+torture: install
+	@tests/torture/run
+
+# make clean    removes what the others made
+clean:
+	@$(tools)/clean

@@ -1,0 +1,154 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the project's tests, step by step, and end with one line per step.
+
+    test.py [STEP ...]
+
+Each step works on the copy in .build, so that the working tree stays as it is. A step that cannot run here says why and counts as skipped.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import integration
+import sanity
+from install import install_requirements
+from interpreters import find_interpreters
+from project import BUILD, COPY, CommandError, in_venv, run, tool_environment
+
+HOST_PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
+CACHE = BUILD / "cache"
+
+
+class StepSkippedError(Exception):
+    """The step cannot run here; the message says why."""
+
+
+def format_step() -> str:
+    return run([in_venv("ruff"), "format", "--check", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
+
+
+def lint_step() -> str:
+    return run([in_venv("ruff"), "check", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
+
+
+def types_step() -> str:
+    if not any((COPY / "plugins").rglob("*.py")):
+        raise StepSkippedError("there is no plugin")
+    command = [in_venv("mypy"), "--config-file", COPY / "pyproject.toml", "--cache-dir", CACHE / "mypy"]
+    return run([*command, Path(*COPY.parts[-3:]) / "plugins"], cwd=BUILD, env=tool_environment())
+
+
+def changelog_step() -> str:
+    run([in_venv("antsibull-changelog"), "lint"], cwd=COPY, env=tool_environment())
+    return "the fragments are well-formed"
+
+
+def ansible_lint_step() -> str:
+    try:
+        install_requirements("requirements-lint.txt")
+    except CommandError as exc:
+        raise StepSkippedError(f"ansible-lint does not install: {last_line(str(exc))}") from exc
+    return run([in_venv("ansible-lint"), "--offline", "--profile", "production", "--nocolor"], cwd=COPY, env=tool_environment())
+
+
+def host_step() -> str:
+    """The tests of what runs on managed hosts, with the standard library alone, under every Python of this machine."""
+    tests = sorted(str(path.relative_to(BUILD)) for path in (COPY / "tests/unit/plugins/module_utils/_host").rglob("test_*.py"))
+    if not tests:
+        raise StepSkippedError("there is no test of the host ring")
+    failed = []
+    for version, python in find_interpreters(HOST_PYTHONS).items():
+        if python is None:
+            print(f"host: Python {version}: skipped, this machine has none", flush=True)
+        elif not host_tests_pass(version, python, tests):
+            failed.append(version)
+    if failed:
+        raise CommandError(f"failed under Python {', '.join(failed)}")
+    return f"{len(tests)} files"
+
+
+def host_tests_pass(version: str, python: Path, tests: list[str]) -> bool:
+    try:
+        output = run([python, "-B", "-S", "-m", "unittest", *tests], cwd=BUILD, env=tool_environment())
+    except CommandError as exc:
+        print(f"host: Python {version}: failed\n{exc}", flush=True)
+        return False
+    counted = next(line for line in output.splitlines() if line.startswith("Ran "))
+    print(f"host: Python {version}: {last_line(output)}, {counted}", flush=True)
+    return True
+
+
+def unit_step() -> str:
+    """Shown as it runs: pytest's own closing line counts the tests."""
+    if not any((COPY / "tests/unit").rglob("test_*.py")):
+        raise StepSkippedError("there is no unit test")
+    env = {**tool_environment(), "PYTHONPATH": str(BUILD)}
+    done = subprocess.run([in_venv("python"), "-m", "pytest", "-q", "-o", f"cache_dir={CACHE / 'pytest'}"], cwd=COPY, env=env, check=False)
+    if done.returncode:
+        raise CommandError(f"pytest ended with status {done.returncode}")
+    return "see pytest's closing line above"
+
+
+def sanity_step() -> str:
+    return sanity.run_sanity()
+
+
+def integration_step() -> str:
+    targets = integration.find_targets()
+    if not targets:
+        raise StepSkippedError("there is no integration target")
+    return integration.run_targets(targets)
+
+
+STEPS: dict[str, t.Callable[[], str]] = {
+    "format": format_step,
+    "lint": lint_step,
+    "types": types_step,
+    "changelog": changelog_step,
+    "host": host_step,
+    "unit": unit_step,
+    "integration": integration_step,
+    "ansible-lint": ansible_lint_step,
+    "sanity": sanity_step,
+}
+
+
+def last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "ok"
+
+
+def run_step(name: str) -> str:
+    """Run one step, print its closing line and return passed, failed or skipped."""
+    start = time.monotonic()
+    try:
+        outcome, closing = "passed", last_line(STEPS[name]())
+    except StepSkippedError as exc:
+        outcome, closing = "skipped", str(exc)
+    except CommandError as exc:
+        print(exc)
+        outcome, closing = "failed", last_line(str(exc))
+    print(f"{name}: {outcome} in {time.monotonic() - start:.0f} s: {closing}", flush=True)
+    return outcome
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(STEPS)
+    if unknown := [name for name in names if name not in STEPS]:
+        print(f"there is no step {unknown[0]!r}; the steps are {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    outcomes = [run_step(name) for name in names]
+    passed, failed, skipped = (outcomes.count(outcome) for outcome in ("passed", "failed", "skipped"))
+    print(f"steps: {passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
