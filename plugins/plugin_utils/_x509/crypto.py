@@ -1,0 +1,34 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one guarded import of cryptography. The rest of the controller imports its names from here.
+
+Without the package the names are None: nothing may use them while a file is being imported.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CryptographyMissing", "ec", "ed448", "ed25519", "dsa", "hashes", "require", "rsa", "serialization", "unsupported", "x509"]
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm as unsupported
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+except ImportError as exc:
+    x509 = hashes = serialization = dsa = ec = ed448 = ed25519 = rsa = None  # type: ignore[assignment]
+    unsupported = ValueError  # type: ignore[assignment, misc]
+    _missing: ImportError | None = exc
+else:
+    _missing = None if hasattr(x509.Certificate, "not_valid_after_utc") else ImportError("its version is below 42")
+
+
+class CryptographyMissing(ValueError):
+    """The Python that runs Ansible lacks the package cryptography."""
+
+
+def require() -> None:
+    """Raise CryptographyMissing unless a usable cryptography is there."""
+    if _missing is not None:
+        raise CryptographyMissing(f"the Python that runs Ansible needs the package 'cryptography', version 42 or later: {_missing}")
