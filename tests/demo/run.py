@@ -77,7 +77,13 @@ def running(folder: pathlib.Path) -> t.Iterator[None]:
 
 def play(folder: pathlib.Path, playbook: str) -> None:
     """One playbook of the collection, as a user runs it. The host's own state stays below the folder, too."""
-    environment = {**os.environ, "ANSIBLE_NOCOWS": "1", "XDG_STATE_HOME": str(folder / "state"), "ANSIBLE_HOME": str(folder / "ansible"), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "ANSIBLE_NOCOWS": "1",
+        "XDG_STATE_HOME": str(folder / "state"),
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "PYTHONUNBUFFERED": "1",
+    }
     command = [str(BIN / "ansible-playbook"), "-i", str(folder / "hosts.json"), f"certops.fleet.{playbook}"]
     finished = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
     if finished.returncode:
@@ -97,7 +103,7 @@ def prove(folder: pathlib.Path, service: estate.Service) -> str:
 
 def table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def main(folder: pathlib.Path) -> None:

@@ -39,5 +39,5 @@ def _home() -> bytes:
     except KeyError:
         home = os.environb.get(b"HOME", b"")
     if not home.startswith(b"/"):
-        raise HostError("the user with uid {0!r} has no home folder to keep the state in, and XDG_STATE_HOME is not an absolute path".format(os.geteuid()))
+        raise HostError(f"the user with uid {os.geteuid()!r} has no home folder to keep the state in, and XDG_STATE_HOME is not an absolute path")
     return home

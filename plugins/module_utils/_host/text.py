@@ -22,9 +22,9 @@ def path_bytes(text: str) -> bytes:
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError:
-        raise HostError("path {0!a} must be text that UTF-8 can write, bytes that are not UTF-8 as \\xNN".format(text)) from None
+        raise HostError(f"path {text!a} must be text that UTF-8 can write, bytes that are not UTF-8 as \\xNN") from None
     return _ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]), data)
 
 
 def _escaped(match) -> str:
-    return "".join("\\x{0:02x}".format(byte) for byte in match.group().encode("utf-8"))
+    return "".join(f"\\x{byte:02x}" for byte in match.group().encode("utf-8"))

@@ -170,7 +170,10 @@ def _usable_staged(found: Found, known: Known, request_digest: str) -> Staged | 
     usable = [
         staged
         for staged in found.staged
-        if staged.request_digest == request_digest and staged.attempts < STAGED_ATTEMPTS and staged.age < STAGED_SECONDS and staged.transaction not in known.tried
+        if staged.request_digest == request_digest
+        and staged.attempts < STAGED_ATTEMPTS
+        and staged.age < STAGED_SECONDS
+        and staged.transaction not in known.tried
     ]
     return max(usable, key=lambda staged: (staged.certificate is not None, -staged.age), default=None)
 

@@ -80,7 +80,21 @@ class Declared:
 
     def for_host(self) -> dict[str, t.Any]:
         """What the host is told of it: section C(declared) of the exchange."""
-        kept = ("name", "certificate_path", "key_path", "chain_path", "fullchain_path", "owner", "group", "mode", "key_mode", "verify", "layout", "rollback", "takeover")
+        kept = (
+            "name",
+            "certificate_path",
+            "key_path",
+            "chain_path",
+            "fullchain_path",
+            "owner",
+            "group",
+            "mode",
+            "key_mode",
+            "verify",
+            "layout",
+            "rollback",
+            "takeover",
+        )
         told: dict[str, t.Any] = {field: getattr(self, field) for field in kept}
         told["format"] = "combined" if self.key_path == self.certificate_path else "separate"
         told["services"] = None if self.services is None else list(self.services)
@@ -173,7 +187,9 @@ def _distinct(certificates: t.Sequence[Declared]) -> None:
         used += [("file", path) for path in {declared.certificate_path, declared.key_path, declared.chain_path, declared.fullchain_path} if path]
         for key in used:
             if key in seen:
-                raise DeclarationError(f"certificate {declared.name!r}: the {key[0]} {key[1]!r} is declared by certificate {seen[key]!r} already; each certificate needs its own")
+                raise DeclarationError(
+                    f"certificate {declared.name!r}: the {key[0]} {key[1]!r} is declared by certificate {seen[key]!r} already; each certificate needs its own"
+                )
             seen[key] = declared.name
 
 

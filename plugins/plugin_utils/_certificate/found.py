@@ -155,7 +155,9 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
     leaf = _bytes(item.get("certificate"))
     services = item.get("services") or ()
     return Found(
-        files=tuple(FoundFile(file["role"], file["path"], file["state"], file.get("owner"), file.get("group"), file.get("mode")) for file in item.get("files") or ()),
+        files=tuple(
+            FoundFile(file["role"], file["path"], file["state"], file.get("owner"), file.get("group"), file.get("mode")) for file in item.get("files") or ()
+        ),
         leaf=None if leaf is None else leaf_from_der(leaf),
         chain=tuple(base64.b64decode(der) for der in item.get("chain") or ()),
         pair=item.get("pair"),

@@ -83,7 +83,8 @@ def clock_problem(host: str, controller: datetime, host_now: datetime, database:
     for position, (left_name, left) in enumerate(clocks):
         for right_name, right in clocks[position + 1 :]:
             if abs(left - right) > CLOCK_TOLERANCE:
-                return f"the clocks of {left_name} ({stamp(left)}) and {right_name} ({stamp(right)}) differ by more than 5 minutes: nothing is issued until they agree"
+                told = f"the clocks of {left_name} ({stamp(left)}) and {right_name} ({stamp(right)}) differ by more than 5 minutes"
+                return f"{told}: nothing is issued until they agree"
     return None
 
 

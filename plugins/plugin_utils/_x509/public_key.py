@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import dsa, ec, ed448, ed25519, rsa
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import dsa, ec, rsa
 
 
 def _rsa(key: t.Any) -> dict[str, t.Any]:
