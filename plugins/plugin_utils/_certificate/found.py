@@ -29,6 +29,8 @@ class Leaf:
     key_size: int
     signature: str
     extended_key_usage: frozenset[str]
+    subject: str
+    subject_key: str | None
     issuer: str
     authority_key: str | None
     problem: str | None = None
@@ -78,6 +80,7 @@ class Found:
     """The state of one declared certificate on its host."""
 
     files: tuple[FoundFile, ...]
+    certificate: bytes | None
     leaf: Leaf | None
     chain: tuple[bytes, ...]
     pair: bool | None
@@ -123,6 +126,8 @@ def leaf_from_der(der: bytes) -> Leaf:
         key_size=int(data.get("size") or data.get("exponent_size") or 0),
         signature=str(info.get("signature_algorithm") or ""),
         extended_key_usage=frozenset(info.get("extended_key_usage") or ()),
+        subject=repr(info.get("subject_ordered")),
+        subject_key=info.get("subject_key_identifier"),
         issuer=repr(info.get("issuer_ordered")),
         authority_key=info.get("authority_key_identifier"),
         problem=info.get("problem"),
@@ -152,13 +157,14 @@ def _probe(service: str, item: t.Mapping[str, t.Any]) -> Probe:
 
 def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
     """From one item of C(certificates) in the answer to the verb C(inspect)."""
-    leaf = _bytes(item.get("certificate"))
+    certificate = _bytes(item.get("certificate"))
     services = item.get("services") or ()
     return Found(
         files=tuple(
             FoundFile(file["role"], file["path"], file["state"], file.get("owner"), file.get("group"), file.get("mode")) for file in item.get("files") or ()
         ),
-        leaf=None if leaf is None else leaf_from_der(leaf),
+        certificate=certificate,
+        leaf=None if certificate is None else leaf_from_der(certificate),
         chain=tuple(base64.b64decode(der) for der in item.get("chain") or ()),
         pair=item.get("pair"),
         key_readable_by_others=bool((item.get("key") or {}).get("readable_by_others")),

@@ -1,0 +1,73 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, job_id, new_transaction, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import issuers_from_settings
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "step": {"type": "str", "choices": ["all", "look"], "default": "all"},
+    "services": {"type": "list", "elements": "dict"},
+    "issuers": {"type": "list", "elements": "dict", "no_log": True},
+    "certificates": {"type": "list", "elements": "dict", "options": OPTIONS},
+    "inventory": {"type": "str"},
+}
+
+
+def kept_certificates(task: Task) -> dict[str, t.Any]:
+    certificates = declared_certificates(task.args["certificates"] or ())
+    work = Work(
+        host=task.host,
+        exchange=task.exchange,
+        inventory=task.inventory,
+        issuers=issuers_from_settings(task.args["issuers"]),
+        services=task.args["services"] or (),
+        now=now,
+        new_transaction=new_transaction,
+        requester=task.actor,
+        job=job_id(),
+    )
+    with work.inventory() as inventory:
+        inventory.check_writable()
+    looking = task.check_mode or task.args["step"] == "look"
+    look_at = look(work, certificates, heal=not looking)
+    kept = tuple(preview(looked, look_at.clocks) for looked in look_at.looked) if looking else keep(work, look_at)
+    return _result(task, look_at, kept)
+
+
+def _result(task: Task, look_at: Look, kept: tuple[Kept, ...]) -> dict[str, t.Any]:
+    failed = [one for one in kept if one.failed]
+    result: dict[str, t.Any] = {
+        "changed": task.args["step"] == "all" and any(one.changed for one in kept),
+        "certificates": [one.to_result() for one in kept],
+        "declared": [one.looked.declared.name for one in kept],
+        "due": [one.looked.declared.name for one in kept if one.looked.decision.due],
+        "pending": any(one.looked.decision.actions or one.failed for one in kept),
+        "recovered": list(look_at.recovered),
+        "warnings": [f"certificate {one.looked.declared.name!r}: {text}" for one in kept for text in one.looked.decision.told],
+    }
+    if failed and task.args["step"] == "all":
+        result.update(failed=True, msg="; ".join(one.text for one in failed))
+    if task.diff:
+        result["diff"] = [difference for one in kept if one.changed and (difference := one.diff())]
+    return result
+
+
+class ActionModule(ActionBase):
+    """Wiring of M(certops.fleet.certificate)."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        return {**result, **run_action(self, task_vars, ARGUMENT_SPEC, kept_certificates)}

@@ -1,0 +1,63 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request, scan_result
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "paths": {"type": "list", "elements": "str", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "home": {"type": "bool", "default": False},
+    "max_file_size": {"type": "int", "default": 2097152},
+    "max_seconds": {"type": "int", "default": 0},
+    "return_certificates": {"type": "bool", "default": False},
+    "record": {"type": "bool", "default": True},
+    "services": {"type": "list", "elements": "dict"},
+    "inventory": {"type": "str"},
+}
+
+
+def scan(task: Task) -> dict[str, t.Any]:
+    started = now()
+    if not task.args["record"]:
+        answer = task.exchange("scan", scan_request(task.args, ()))
+        return _result(task, answer, recorded=False, twins=[])
+    with task.inventory() as inventory:
+        inventory.check_writable()
+        known = inventory.known_bundles()
+    try:
+        answer = task.exchange("scan", scan_request(task.args, known))
+    except (AnsibleConnectionFailure, ExchangeError) as exc:
+        with task.inventory() as inventory:
+            inventory.record_silent_host(task.host, reason=str(exc), started=started)
+        raise
+    with task.inventory() as inventory:
+        recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"]))
+    return _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
+
+
+def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list[str]) -> dict[str, t.Any]:
+    result = scan_result(answer, everything=task.args["return_certificates"], now=now())
+    facts = {"ansible_facts": answer["ansible_facts"]} if "ansible_facts" in answer else {}
+    return {"changed": False, "recorded": recorded, "twins": twins, **result, **facts}
+
+
+class ActionModule(ActionBase):
+    """Wiring of M(certops.fleet.host_scan_info)."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        return {**result, **run_action(self, task_vars, ARGUMENT_SPEC, scan)}

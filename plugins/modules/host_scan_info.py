@@ -1,0 +1,162 @@
+#!/usr/bin/python
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_scan_info
+short_description: Find every certificate on a host
+version_added: 0.1.0
+author:
+  - The certops.fleet developers
+description:
+  - Looks into the files of a host by their content, not by their names, and ties each certificate to the service that uses it.
+  - Nothing is written on the host, and no package is needed there; Python 3.6 or later is enough.
+  - What was found is recorded in the inventory of the controller. What was not looked into is said.
+extends_documentation_fragment:
+  - certops.fleet.attributes
+  - certops.fleet.inventory
+options:
+  paths:
+    description:
+      - Folders and files to look into, instead of the default paths.
+      - Files that a service's configuration, a unit or a running process names are always looked at.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description:
+      - Patterns of paths that are left out beside the default ones, such as V(/srv/backup/*).
+    type: list
+    elements: str
+    default: []
+  home:
+    description:
+      - Whether V(/home) is looked into.
+    type: bool
+    default: false
+  max_file_size:
+    description:
+      - Size in bytes above which a file is not read but counted.
+    type: int
+    default: 2097152
+  max_seconds:
+    description:
+      - Time after which the scan ends and says what is left over. V(0) means no limit.
+    type: int
+    default: 0
+  return_certificates:
+    description:
+      - Whether everything that was found is returned. It goes into the inventory in any case; thousands of values are slow in a play.
+    type: bool
+    default: false
+  record:
+    description:
+      - Whether the result is written into the inventory, in one transaction for the host.
+    type: bool
+    default: true
+  services:
+    description:
+      - Entries that are added to the table of services, or replace an entry of the same name.
+      - The default is the variable C(certops_services).
+    type: list
+    elements: dict
+notes:
+  - A complete scan needs root; without it, what could not be read is told in RV(problems).
+seealso:
+  - module: certops.fleet.inventory_info
+  - module: certops.fleet.certificate
+"""
+
+EXAMPLES = r"""
+- name: Find and record the certificates of every host
+  certops.fleet.host_scan_info:
+
+- name: Look into one folder and see what is there
+  certops.fleet.host_scan_info:
+    paths: [/etc/ssl/private]
+    return_certificates: true
+    record: false
+  register: found
+
+- name: Show where each certificate lies
+  ansible.builtin.debug:
+    msg: "{{ item.not_after }} {{ item.places | map(attribute='path') | join(' ') }}"
+  loop: "{{ found.certificates }}"
+  loop_control:
+    label: "{{ item.sha256 }}"
+"""
+
+RETURN = r"""
+certificates:
+  description:
+    - Every certificate once, with the field names and formats of M(community.crypto.x509_certificate_info#module).
+    - One that cannot be parsed has C(sha256), C(places) and C(problem).
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+  contains:
+    sha256:
+      description: SHA-256 of the certificate's DER, lower-case hexadecimal.
+      type: str
+    places:
+      description: Where it lies, with path, entry, format, owner, group, mode, class and services.
+      type: list
+      elements: dict
+    problem:
+      description: What of it could not be parsed.
+      type: str
+services:
+  description: The services that were found, with their listeners and the files they name.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+keys:
+  description: Private keys by kind, place and public key; never their content.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+bundles:
+  description: Bundles of trust anchors by their hash, with their places.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+summary:
+  description: Counts of files, folders, bytes, certificates, places, keys and bundles, and the seconds it took.
+  returned: success
+  type: dict
+problems:
+  description: What could not be read, each with C(path) and C(reason); at most 50, the rest is in the inventory.
+  returned: success
+  type: list
+  elements: dict
+skipped:
+  description: What was not looked into, each with C(path), C(reason) and C(count); at most 50, the rest is in the inventory.
+  returned: success
+  type: list
+  elements: dict
+left_over:
+  description: Paths that O(max_seconds) left over.
+  returned: success
+  type: list
+  elements: str
+complete:
+  description: Whether everything that was asked for was looked into.
+  returned: success
+  type: bool
+privileged:
+  description: Whether the scan ran as root.
+  returned: success
+  type: bool
+recorded:
+  description: Whether the result is in the inventory.
+  returned: success
+  type: bool
+twins:
+  description: Other hosts of the inventory that have the same machine-id, product UUID or SSH host key.
+  returned: success
+  type: list
+  elements: str
+"""

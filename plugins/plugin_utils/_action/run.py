@@ -1,0 +1,98 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every action plugin of the collection does: check its arguments, call one function, turn one exception into Ansible's."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import typing as t
+import uuid
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+
+# Options whose default is the variable of the same meaning.
+SHARED = {"inventory": "certops_inventory", "services": "certops_services", "issuers": "certops_issuers", "certificates": "certops_certificates"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task for one host, as far as the collection's own code knows it."""
+
+    action: t.Any
+    variables: dict[str, t.Any]
+    args: Mapping[str, t.Any]
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self.action._task.check_mode)
+
+    @property
+    def diff(self) -> bool:
+        return bool(self.action._task.diff)
+
+    @property
+    def host(self) -> HostName:
+        """The host that the task acts on: the delegate, where there is one."""
+        own = host_variables(self.action, self.variables)
+        name = self.action._task.delegate_to or self.variables["inventory_hostname"]
+        namespace = shared_variable(self.action, own, "certops_environment", "")
+        return HostName(str(namespace or ""), str(name))
+
+    @property
+    def actor(self) -> str:
+        """Who asks: the user on the controller, and the job where there is one."""
+        job = job_id()
+        return f"{getpass.getuser()}@{socket.gethostname()}" + (f" job {job}" if job else "")
+
+    def exchange(self, verb: str, args: Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
+        return exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction)
+
+    def inventory(self, *, create: bool = True) -> AbstractContextManager[Inventory]:
+        return open_inventory(self.args.get("inventory"), now=now, actor=self.actor, create=create)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def new_transaction() -> str:
+    return uuid.uuid4().hex
+
+
+def job_id() -> str | None:
+    """The job of AWX that runs the play."""
+    return os.environ.get("JOB_ID") or os.environ.get("TOWER_JOB_ID") or None
+
+
+def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The task's arguments, and for what is left out the variable of the same meaning."""
+    args = plain(dict(action._task.args), "arguments")
+    for option, variable in SHARED.items():
+        if option in spec and args.get(option) is None:
+            value = shared_variable(action, host_variables(action, task_vars), variable)
+            if value is not None:
+                args[option] = value
+    return args
+
+
+def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[str, t.Any], work: t.Callable[[Task], dict[str, t.Any]]) -> dict[str, t.Any]:
+    """The result of C(work); what it says in a ValueError becomes the message of a failed task."""
+    variables = task_vars or {}
+    try:
+        args = checked_arguments(_with_shared(action, variables, spec), spec)
+        return work(Task(action, variables, args))
+    except ValueError as exc:
+        raise AnsibleActionFail(str(exc)) from exc

@@ -1,0 +1,319 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of the declared certificates of one host: look, decide, request, issue, install, record."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, found_from_host, leaf_from_der
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import clock_problem, stamp
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import RequestTemplate, request_template
+
+
+class KeepError(ValueError):
+    """A declared certificate could not be brought to its desired state."""
+
+
+class Exchange(t.Protocol):
+    """One exchange with the host."""
+
+    def __call__(self, verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What keeping the certificates of one host needs beside their declarations."""
+
+    host: HostName
+    exchange: Exchange
+    inventory: t.Callable[[], AbstractContextManager[Inventory]]
+    issuers: Issuers
+    services: t.Sequence[t.Mapping[str, t.Any]]
+    now: t.Callable[[], datetime]
+    new_transaction: t.Callable[[], str]
+    requester: str
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One declared certificate after the look at its host."""
+
+    declared: Declared
+    for_host: t.Mapping[str, t.Any]
+    found: Found
+    decision: Decision
+    key: KeyRequest
+    template: RequestTemplate
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one declared certificate; C(text) is one sentence."""
+
+    looked: Looked
+    outcome: str
+    text: str = ""
+    services: tuple[str, ...] = ()
+    verified: bool | None = None
+    new: str | None = None
+    transaction: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome not in ("unchanged", "committed", "pending")
+
+    @property
+    def changed(self) -> bool:
+        return self.outcome in ("committed", "pending")
+
+    def to_result(self) -> dict[str, t.Any]:
+        decision = self.looked.decision
+        return {
+            "name": self.looked.declared.name,
+            "actions": list(decision.actions),
+            "reasons": [{"when": reason.when, "code": reason.code, "text": reason.text} for reason in decision.reasons],
+            "told": list(decision.told),
+            "outcome": self.outcome,
+            "text": self.text,
+            "services": list(self.services),
+            "verified": self.verified,
+            "old": self.looked.found.leaf.sha256 if self.looked.found.leaf else None,
+            "new": self.new,
+            "due_at": stamp(decision.due_at) if decision.due_at else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The look at all declared certificates of one host."""
+
+    looked: tuple[Looked, ...]
+    recovered: tuple[str, ...] = ()
+    clocks: str | None = None
+    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+def _chains(issuers: Issuers) -> tuple[IssuingChain, ...]:
+    """The allowed issuers as a decision needs them, the preferred one first."""
+    chains = []
+    for name, certificate, chain in issuers.chains():
+        leaf = leaf_from_der(certificate)
+        chains.append(IssuingChain(name, leaf.subject, leaf.subject_key, chain))
+    return tuple(chains)
+
+
+def _history(inventory: Inventory, host: HostName, found: Found) -> tuple[datetime | None, bool]:
+    """When we issued the certificate that is there, and whether it was revoked since."""
+    if found.leaf is None:
+        return None, False
+    issuances = inventory.issuances(certificate=found.leaf.sha256)
+    issued = next((issuance.issued for issuance in issuances if issuance.issued), None)
+    return issued, any(issuance.state == "revoked" for issuance in issuances)
+
+
+def _with_issued(inventory: Inventory, found: Found) -> Found:
+    """A certificate that was committed and never handed out is as good as one that lies on the host."""
+    staged = []
+    for item in found.staged:
+        issuance = next((one for one in inventory.issuances(transaction=item.transaction) if one.state == "issued" and one.certificate), None)
+        known = issuance is not None and item.certificate is None
+        staged.append(replace(item, certificate=issuance.certificate, chain=issuance.chain) if known and issuance else item)
+    return replace(found, staged=tuple(staged))
+
+
+def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], inventory: Inventory) -> Looked:
+    found = _with_issued(inventory, found_from_host(item))
+    issued_at, revoked = _history(inventory, work.host, found)
+    key = requested_key(declared, found.leaf)
+    template = request_template(declared.names, dict(declared.subject), declared.profile, key_kind=key.type)
+    digest = key.digest(template.digest)
+    known = Known(now=work.now(), host=work.host.name, chains=chains, issued_at=issued_at, revoked=revoked)
+    return Looked(declared, item["declared"], found, decide(declared, found, known, request_digest=digest), key, template, digest)
+
+
+def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
+    """The one exchange that always happens. C(heal) lets the host finish or undo what an earlier run left open."""
+    if not certificates:
+        return Look(())
+    asked = {"certificates": [declared.for_host() for declared in certificates], "services": list(work.services), "look": True, "heal": heal}
+    answer = work.exchange("inspect", asked)
+    evidence = answer.get("_host") or {}
+    host_now = datetime.fromtimestamp(float(evidence.get("now", work.now().timestamp())), timezone.utc)
+    with work.inventory() as inventory:
+        chains = _chains(work.issuers)
+        items = {item["name"]: item for item in answer["certificates"]}
+        looked = tuple(_looked(work, declared, items[declared.name], chains, inventory) for declared in certificates)
+    clocks = clock_problem(work.host.name, work.now(), host_now, work.now())
+    recovered = tuple(f"{item['transaction']}: {item['text']}" for item in answer.get("recovered") or ())
+    return Look(looked, recovered, clocks, evidence)
+
+
+def _request(work: Work, looked: Looked, transaction: str) -> bytes:
+    """The host's own certification request: from the key that is staged there, or from a new one."""
+    if looked.decision.staged is not None and looked.decision.staged.csr is not None:
+        return looked.decision.staged.csr
+    asked = {
+        "certificate": looked.for_host,
+        "services": list(work.services),
+        "key": looked.key.for_host(),
+        "subject": base64.b64encode(looked.template.subject).decode(),
+        "attributes": base64.b64encode(looked.template.attributes).decode(),
+        "request_digest": looked.request_digest,
+    }
+    return base64.b64decode(work.exchange("request", asked, transaction=transaction)["csr"])
+
+
+def _issued(work: Work, looked: Looked, csr: bytes, transaction: str) -> tuple[bytes, tuple[bytes, ...], int]:
+    """A certificate for the request; refused when it would be due at once, because then every run would get another one."""
+    with work.inventory() as inventory:
+        issuance = work.issuers.issue(
+            inventory,
+            csr=csr,
+            host=work.host,
+            name=looked.declared.name,
+            names=looked.declared.names,
+            subject=dict(looked.declared.subject),
+            profile=looked.declared.profile,
+            request_digest=looked.request_digest,
+            transaction=transaction,
+            requester=work.requester,
+            job=work.job,
+            now=work.now(),
+        )
+    return _usable(work, looked, issuance)
+
+
+def _usable(work: Work, looked: Looked, issuance: Issuance) -> tuple[bytes, tuple[bytes, ...], int]:
+    if issuance.certificate is None:
+        raise KeepError(f"certificate {looked.declared.name!r}: issuer {issuance.issuer!r} returned none")
+    fresh = replace(looked.found, leaf=leaf_from_der(issuance.certificate), chain=issuance.chain, pair=True, files=(), probes=(), staged=(), owned_by=None)
+    known = Known(now=work.now(), host=work.host.name, chains=(), issued_at=work.now())
+    again = decide(looked.declared, fresh, known)
+    if again.due:
+        why = "; ".join(reason.text for reason in again.reasons)
+        raise KeepError(f"certificate {looked.declared.name!r}: what issuer {issuance.issuer!r} returned would be due at once ({why}); it is not installed")
+    return issuance.certificate, issuance.chain, issuance.id
+
+
+def _install(work: Work, looked: Looked, transaction: str, leaf: bytes, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
+    asked = {
+        "action": action,
+        "certificate": looked.for_host,
+        "services": list(work.services),
+        "leaf": base64.b64encode(leaf).decode(),
+        "chain": [base64.b64encode(der).decode() for der in chain],
+    }
+    return work.exchange("install", asked, transaction=transaction)
+
+
+def _renew(work: Work, looked: Looked) -> Kept:
+    """A new key, a new certificate, and their installation under one transaction id."""
+    staged: Staged | None = looked.decision.staged
+    transaction = staged.transaction if staged is not None else work.new_transaction()
+    issuance: int | None = None
+    if staged is not None and staged.certificate is not None:
+        leaf, chain = staged.certificate, staged.chain
+        with work.inventory() as inventory:
+            issuance = next((one.id for one in inventory.issuances(transaction=transaction) if one.state == "issued"), None)
+    else:
+        leaf, chain, issuance = _issued(work, looked, _request(work, looked, transaction), transaction)
+    return _settled(work, _kept(looked, _install(work, looked, transaction, leaf, chain, "install"), leaf, transaction), issuance)
+
+
+def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
+    """The issuance follows what the host did; refused twice, a certificate is listed as issued nowhere."""
+    staged = kept.looked.decision.staged
+    last_try = staged is not None and staged.attempts >= 1
+    with work.inventory() as inventory:
+        if issuance is not None and kept.outcome == "committed":
+            inventory.set_issuance_state(issuance, state="installed")
+        elif issuance is not None and kept.outcome == "undone" and last_try:
+            inventory.set_issuance_state(issuance, state="issued_nowhere", reason=kept.text)
+    return kept
+
+
+def _kept(looked: Looked, answer: t.Mapping[str, t.Any], leaf: bytes | None, transaction: str) -> Kept:
+    new = leaf_from_der(leaf).sha256 if leaf is not None and answer["outcome"] == "committed" else None
+    lines = tuple(str(service["line"]) for service in answer.get("services") or ())
+    return Kept(looked, str(answer["outcome"]), str(answer.get("text") or ""), lines, answer.get("verified"), new, transaction)
+
+
+def _small(work: Work, looked: Looked, action: str) -> Kept:
+    """A change without a new certificate: the issuer's chain, declared attributes, or a reload."""
+    transaction, found = work.new_transaction(), looked.found
+    chain = next((known.certificates for known in _chains(work.issuers) if found.leaf is not None and known.issued(found.leaf)), found.chain)
+    return _kept(looked, _install(work, looked, transaction, found.certificate or b"", chain, action), found.certificate, transaction)
+
+
+def _act(work: Work, looked: Looked) -> Kept:
+    if looked.decision.due:
+        return _renew(work, looked)
+    kept = Kept(looked, "unchanged")
+    for action in looked.decision.actions:
+        kept = _small(work, looked, action)
+        if kept.failed:
+            break
+    return kept
+
+
+def _event(work: Work, kind: str, looked: Looked, **detail: t.Any) -> None:
+    with work.inventory() as inventory:
+        inventory.append_event(kind, subject=looked.declared.name, host=work.host, detail=detail)
+
+
+def keep_one(work: Work, looked: Looked) -> Kept:
+    """Brings one certificate to its desired state. A failure is returned, not raised, so that the others go on."""
+    if looked.decision.refused:
+        return Kept(looked, "failed", looked.decision.refused)
+    if not looked.decision.actions or not looked.declared.managed:
+        return Kept(looked, "unchanged")
+    _event(work, "certificate.change_begins", looked, actions=list(looked.decision.actions), reasons=[reason.text for reason in looked.decision.reasons])
+    try:
+        kept = _act(work, looked)
+    except ValueError as exc:
+        kept = Kept(looked, "unknown" if getattr(exc, "kind", "") == "unknown" else "failed", str(exc))
+    _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=kept.new)
+    return kept
+
+
+def preview(looked: Looked, clocks: str | None) -> Kept:
+    """What C(keep_one) would do, for the look and for check mode."""
+    if looked.decision.refused or (looked.decision.due and clocks):
+        return Kept(looked, "failed", looked.decision.refused or clocks or "")
+    return Kept(looked, "pending" if looked.decision.actions and looked.declared.managed else "unchanged")
+
+
+def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
+    """All declared certificates of one host, one after the other, and then what lies there now into the inventory."""
+    kept = []
+    for looked in look_at.looked:
+        if looked.decision.due and look_at.clocks:
+            kept.append(Kept(looked, "failed", look_at.clocks))
+        else:
+            kept.append(keep_one(work, looked))
+    if any(one.outcome == "committed" for one in kept):
+        record_places(work, [str(looked.for_host["certificate_path"]) for looked in look_at.looked])
+    return tuple(kept)
+
+
+def record_places(work: Work, paths: t.Sequence[str]) -> None:
+    """What lies at the declared paths after a change."""
+    started = work.now()
+    answer = work.exchange("scan", {"paths": sorted(set(paths)), "exclude": [], "services": list(work.services), "known_bundles": []})
+    evidence = answer.pop("_host", {})
+    with work.inventory() as inventory:
+        inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence))

@@ -1,0 +1,51 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scan of a host: what is asked, what is recorded, and what goes back to the play."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from datetime import datetime
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
+
+RETURNED_LINES = 50
+
+
+def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) -> dict[str, t.Any]:
+    """The arguments of the verb C(scan) from the options of the module."""
+    return {
+        "paths": list(args["paths"]) or None,
+        "exclude": list(args["exclude"]),
+        "home": args["home"],
+        "max_file_size": args["max_file_size"],
+        "max_seconds": args["max_seconds"] or None,
+        "services": args.get("services") or [],
+        "known_bundles": list(known_bundles),
+    }
+
+
+def found_certificates(answer: t.Mapping[str, t.Any], now: datetime) -> list[dict[str, t.Any]]:
+    """Every certificate of an answer once, with its places; what cannot be parsed has a C(problem) and is there all the same."""
+    places: dict[str, list[dict[str, t.Any]]] = {}
+    for place in answer["places"]:
+        places.setdefault(place["certificate"], []).append({key: value for key, value in place.items() if key != "certificate"})
+    found = (certificate_info(base64.b64decode(der), now=now) for der in answer["certificates"].values())
+    return [{**info, "places": places.get(info["sha256"], [])} for info in found]
+
+
+def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetime) -> dict[str, t.Any]:
+    """What a play gets: a summary, or everything. Thousands of values in a result cost more than finding them."""
+    result = {
+        "summary": answer["summary"],
+        "problems": answer["problems"] if everything else answer["problems"][:RETURNED_LINES],
+        "skipped": answer["skipped"] if everything else answer["skipped"][:RETURNED_LINES],
+        "left_over": answer["left_over"],
+        "complete": answer["complete"],
+        "privileged": answer["privileged"],
+    }
+    if everything:
+        result.update(certificates=found_certificates(answer, now), services=answer["services"], keys=answer["keys"], bundles=answer["bundles"])
+    return result
