@@ -54,9 +54,9 @@ def skips_of(output: str) -> list[str]:
 
 
 def errors_of(output: str) -> str:
-    """What ansible-test calls an error, or the end of its output where it called nothing so."""
+    """What ansible-test calls an error, or else its last words; all of it stays in the log."""
     shown = re.findall(r"^(?:ERROR:|FATAL: The) .*", output, re.MULTILINE)
-    return "\n".join(shown or output.splitlines()[-40:])
+    return "\n".join((shown or output.splitlines())[-40:])
 
 
 def write_get_pip() -> None:
