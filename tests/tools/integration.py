@@ -19,9 +19,12 @@ from pathlib import Path
 from project import BUILD, COPY, CommandError, in_venv, run, tool_environment
 
 TARGETS = COPY / "tests/integration/targets"
+# The interpreter is named, because discovery may find a shim that leads nowhere.
+INVENTORY = """\
+localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
 PLAYBOOK = """\
 - hosts: localhost
-  connection: local
   gather_facts: false
   roles:
     - role: {target}
@@ -79,6 +82,8 @@ def run_target(target: str, work: Path) -> str:
     env = {**tool_environment(), "ANSIBLE_ROLES_PATH": str(TARGETS), "ANSIBLE_NOCOLOR": "1", "OUTPUT_DIR": str(work)}
     if (TARGETS / target / "runme.sh").is_file():
         return run([TARGETS / target / "runme.sh"], cwd=TARGETS / target, env=env)
+    inventory = work / "inventory.ini"
+    inventory.write_text(INVENTORY)
     playbook = work / "target.yml"
     playbook.write_text(PLAYBOOK.format(target=target))
-    return run([in_venv("ansible-playbook"), playbook, "-i", "localhost,", "-e", f"output_dir={work}"], cwd=work, env=env)
+    return run([in_venv("ansible-playbook"), playbook, "-i", inventory, "-e", f"output_dir={work}"], cwd=work, env=env)
