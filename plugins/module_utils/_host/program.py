@@ -1,0 +1,132 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host program: one request in, one answer out, the same functions whichever way it was started."""
+
+import binascii
+import contextlib
+import errno
+import importlib
+import json
+import os
+import re
+import signal
+import time
+import typing as t
+import zlib
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError, state_folder
+from ansible_collections.certops.fleet.plugins.module_utils._host.evidence import host_evidence
+
+LOOKING = ("scan", "inspect", "outcome")
+CHANGING = ("request", "install", "discard")
+PACKED_LIMIT = 16 * 1024 * 1024  # bytes of an answer on its way
+UNPACKED_LIMIT = 200 * 1024 * 1024
+
+_PACKAGE = __name__.rpartition(".")[0]
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def main(request: t.Dict[str, t.Any]) -> None:
+    """Answer on standard output between two lines with the request's nonce; other output around them does no harm."""
+    nonce = request["nonce"].encode("ascii")
+    _print(b"\nCERTOPS-START " + nonce + b"\n")
+    packed = packed_answer(request)
+    _print(b"\nCERTOPS-END " + nonce + b" " + binascii.b2a_base64(packed, newline=False) + b"\n")
+
+
+def packed_answer(request: t.Dict[str, t.Any]) -> bytes:
+    """Return the answer as compressed JSON; one that is too big is replaced by an error that says so."""
+    reply = answer(request)
+    data = _json(reply)
+    packed = zlib.compress(data, 3)
+    if len(packed) <= PACKED_LIMIT and len(data) <= UNPACKED_LIMIT:
+        return packed
+    text = "the answer to {0!r} has {1} bytes, {2} compressed; at most {3} and {4} are accepted".format(
+        request["verb"], len(data), len(packed), UNPACKED_LIMIT, PACKED_LIMIT
+    )
+    return zlib.compress(_json({"ok": False, "kind": "host_error", "error": text, "host": reply["host"]}), 3)
+
+
+def answer(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Run the verb that is asked for; an error of our own becomes a sentence, any other its type and place, without values."""
+    reply = {}  # type: t.Dict[str, t.Any]
+    try:
+        reply.update(ok=True, result=_run(request))
+    except HostError as error:
+        reply.update(ok=False, kind="host_error", error=str(error))
+    except Exception as error:  # the edge of the host program: whatever happens, the controller gets an answer
+        reply.update(ok=False, kind="internal", error=_place(error))
+    reply["host"] = host_evidence(time.time())
+    return reply
+
+
+@contextlib.contextmanager
+def uninterrupted() -> t.Iterator[None]:
+    """Let SIGHUP, SIGINT and SIGTERM pass without effect, as a connection that breaks sends them."""
+    # A handler, not SIG_IGN: commands started meanwhile would inherit that, services among them.
+    before = [(number, signal.signal(number, _pass)) for number in _SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _pass(_number: int, _frame: t.Any) -> None:
+    pass
+
+
+def _run(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    verb = request["verb"]
+    if verb not in LOOKING + CHANGING:
+        raise HostError("verb {0!r} is not known, it must be one of {1}".format(verb, ", ".join(LOOKING + CHANGING)))
+    transaction = request["transaction"]
+    if verb in CHANGING:
+        _check_transaction(verb, transaction)
+        _log(request)
+    context = Context(now=time.time, transaction=transaction, actor=request["actor"], state=state_folder())
+    return importlib.import_module(_PACKAGE + ".verb_" + verb).run(request["args"], context)
+
+
+def _check_transaction(verb: str, transaction: t.Any) -> None:
+    if not isinstance(transaction, str) or not re.match("[0-9a-f]{32}$", transaction):
+        raise HostError("{0!r} changes the host and needs a transaction of 32 lower-case hexadecimal digits, got {1!r}".format(verb, transaction))
+
+
+def _log(request: t.Dict[str, t.Any]) -> None:
+    # The actor is text of the controller's; ascii() keeps it on its line.
+    line = "verb={0} program={1} transaction={2} actor={3!a}".format(request["verb"], request.get("program"), request["transaction"], request["actor"])
+    try:
+        import syslog
+    except ImportError:  # an interpreter built without it
+        return
+    syslog.openlog("certops", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    syslog.syslog(syslog.LOG_NOTICE, line)
+    syslog.closelog()
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None:
+        name += " " + errno.errorcode.get(error.errno, str(error.errno))
+    if trace is None:
+        return "internal error {0}".format(name)
+    code = trace.tb_frame.f_code
+    return "internal error {0} in {1} line {2} ({3})".format(name, os.path.basename(code.co_filename), trace.tb_lineno, code.co_name)
+
+
+def _json(value: t.Any) -> bytes:
+    # A lone surrogate (a name that the locale could not decode) has no UTF-8 form.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _print(data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:  # nobody listens any more; what was done is in the journal
+        pass

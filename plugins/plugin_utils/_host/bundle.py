@@ -1,0 +1,48 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of the host program for each verb: its sources, packed once, and the request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import typing as t
+import zlib
+from pathlib import Path
+
+HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
+_COMMON = ("base.py", "evidence.py", "program.py")
+
+# What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
+SOURCES: dict[str, tuple[str, ...]] = {}
+
+
+def _packed(value: object) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(value).encode(), 9)).decode("ascii")
+
+
+def _read(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: (HOST_FOLDER / name).read_text(encoding="utf-8") for name in sorted({*_COMMON, *names})}
+
+
+# Read when an action plugin is imported, before the workers fork: paid once, not for each host.
+_START = (HOST_FOLDER / "start.py").read_text(encoding="utf-8")
+_BUNDLES = {verb: _packed(_read(names)) for verb, names in SOURCES.items()}
+_DIGESTS = {verb: hashlib.sha256((_START + bundle).encode()).hexdigest() for verb, bundle in _BUNDLES.items()}
+
+
+def program_digest(verb: str) -> str:
+    """Return the SHA-256 of the program of a verb, without its request, as lower-case hexadecimal digits."""
+    return _DIGESTS[verb]
+
+
+def program_text(verb: str, request: t.Mapping[str, object]) -> str:
+    """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing."""
+    return f'{_START}\n\nstart("""\n{_BUNDLES[verb]}\n""", """\n{packed_request(request)}\n""")\n'
+
+
+def packed_request(request: t.Mapping[str, object]) -> str:
+    """Return a request as base64 text of its compressed JSON."""
+    return _packed(request)

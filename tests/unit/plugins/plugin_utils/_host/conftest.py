@@ -1,0 +1,119 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A collection with verbs that do as they are told, and plays over it with the ansible-core of this interpreter."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[5]
+FIXTURES = Path(__file__).parent / "fixtures"
+VERBS = ("scan", "install", "outcome")
+
+
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """What one run of ansible-playbook printed and returned."""
+
+    code: int
+    output: str
+    results: dict[str, t.Any]
+
+    @property
+    def result(self) -> dict[str, t.Any]:
+        (result,) = self.results.values()
+        return t.cast("dict[str, t.Any]", result)
+
+
+@dataclasses.dataclass(frozen=True)
+class Estate:
+    """A folder with the collection, in which plays are run."""
+
+    folder: Path
+
+    def ask(
+        self, verb: str, args: dict[str, t.Any], *, variables: dict[str, t.Any] | None = None, task: dict[str, t.Any] | None = None, **play: t.Any
+    ) -> Play:
+        """Run one task that asks the host `target` for `verb`."""
+        asked = {"verb": verb, "args": {"log": str(self.folder / "log"), **args}, "transaction": "0" * 32}
+        return self.play([{"name": "Ask", "certops.fleet.probe": asked, "ignore_errors": True, **(task or {})}], variables=variables, **play)
+
+    def play(
+        self, tasks: list[dict[str, t.Any]], *, variables: dict[str, t.Any] | None = None, arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    ) -> Play:
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        (self.folder / "inventory.json").write_text(json.dumps({"all": {"hosts": {"target": {**local, **(variables or {})}, "other": local}}}))
+        (self.folder / "play.json").write_text(json.dumps([{"hosts": "target", "gather_facts": False, "tasks": tasks}]))
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.json", "play.json", *arguments]
+        finished = subprocess.run(command, cwd=self.folder, env=self._environment(environment or {}), capture_output=True, text=True, timeout=120, check=False)
+        results = self.folder / "results.json"
+        found = json.loads(results.read_text()) if results.exists() else {}
+        results.unlink(missing_ok=True)
+        return Play(finished.returncode, finished.stdout + finished.stderr, found)
+
+    def log(self) -> list[str]:
+        path = self.folder / "log"
+        lines = path.read_text().split() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return {
+            **kept,
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "path"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.folder / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "keep",
+            "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
+            "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
+            "ANSIBLE_NOCOLOR": "1",
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": "",
+            **extra,
+        }
+
+
+@pytest.fixture(scope="session")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    folder = tmp_path_factory.mktemp("estate")
+    plugins = folder / "path/ansible_collections/certops/fleet/plugins"
+    for part in ("module_utils", "plugin_utils", "modules"):
+        shutil.copytree(ROOT / "plugins" / part, plugins / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("galaxy.yml", "meta/runtime.yml"):
+        (plugins.parent / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, plugins.parent / name)
+    for verb in VERBS:
+        shutil.copy(FIXTURES / "double.py", plugins / f"module_utils/_host/verb_{verb}.py")
+    (plugins / "action").mkdir()
+    shutil.copy(FIXTURES / "probe.py", plugins / "action/probe.py")
+    shutil.copy(FIXTURES / "probe_module.py", plugins / "modules/probe.py")
+    (folder / "callbacks").mkdir()
+    shutil.copy(FIXTURES / "keep.py", folder / "callbacks/keep.py")
+    _name_verbs(plugins)
+    return Estate(folder)
+
+
+def _name_verbs(plugins: Path) -> None:
+    bundle, module = plugins / "plugin_utils/_host/bundle.py", plugins / "modules/host_program.py"
+    table = "SOURCES: dict[str, tuple[str, ...]] = {"
+    _replace(bundle, table, table + "".join(f'"{verb}": ("verb_{verb}.py",), ' for verb in VERBS))
+    mark = "from ansible_collections."
+    imports = "".join(f"import ansible_collections.certops.fleet.plugins.module_utils._host.verb_{verb}\n" for verb in VERBS)
+    _replace(module, mark, imports + mark)
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    if old not in text:
+        pytest.fail(f"{path.name} does not contain {old!r}")
+    path.write_text(text.replace(old, new, 1))
