@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.diff import certificate_diff, certificate_text, expected_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, found_from_host, leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import clock_problem, stamp
@@ -69,7 +70,7 @@ class Kept:
     text: str = ""
     services: tuple[str, ...] = ()
     verified: bool | None = None
-    new: str | None = None
+    new: bytes | None = None
     transaction: str | None = None
 
     @property
@@ -92,9 +93,16 @@ class Kept:
             "services": list(self.services),
             "verified": self.verified,
             "old": self.looked.found.leaf.sha256 if self.looked.found.leaf else None,
-            "new": self.new,
+            "new": None if self.new is None else leaf_from_der(self.new).sha256,
             "due_at": stamp(decision.due_at) if decision.due_at else None,
         }
+
+    def diff(self) -> dict[str, t.Any] | None:
+        """Old and new certificate, or what is known of the new one; None when the certificate stays."""
+        if not self.looked.decision.due:
+            return None
+        after = certificate_text(self.new) if self.new is not None else expected_text(self.looked.declared, self.looked.key)
+        return certificate_diff(self.looked.declared, self.looked.found.certificate, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +255,7 @@ def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
 
 
 def _kept(looked: Looked, answer: t.Mapping[str, t.Any], leaf: bytes | None, transaction: str) -> Kept:
-    new = leaf_from_der(leaf).sha256 if leaf is not None and answer["outcome"] == "committed" else None
+    new = leaf if answer["outcome"] == "committed" else None
     lines = tuple(str(service["line"]) for service in answer.get("services") or ())
     return Kept(looked, str(answer["outcome"]), str(answer.get("text") or ""), lines, answer.get("verified"), new, transaction)
 
@@ -286,7 +294,7 @@ def keep_one(work: Work, looked: Looked) -> Kept:
         kept = _act(work, looked)
     except ValueError as exc:
         kept = Kept(looked, "unknown" if getattr(exc, "kind", "") == "unknown" else "failed", str(exc))
-    _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=kept.new)
+    _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=kept.to_result()["new"])
     return kept
 
 

@@ -27,7 +27,14 @@ DAY = timedelta(days=1)
 
 @pytest.mark.parametrize(
     ("value", "window"),
-    [(30, Window(days=30)), ("30", Window(days=30)), ("30d", Window(days=30)), ("0.5d", Window(days=0.5)), ("33%", Window(percent=33)), (" 10 % ", Window(percent=10))],
+    [
+        (30, Window(days=30)),
+        ("30", Window(days=30)),
+        ("30d", Window(days=30)),
+        ("0.5d", Window(days=0.5)),
+        ("33%", Window(percent=33)),
+        (" 10 % ", Window(percent=10)),
+    ],
 )
 def test_window_is_read(value: object, window: Window) -> None:
     """Days and percentages are read in the forms users write."""

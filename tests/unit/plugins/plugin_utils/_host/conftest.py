@@ -41,15 +41,18 @@ class Estate:
 
     folder: Path
 
-    def ask(
-        self, verb: str, args: dict[str, t.Any], *, variables: dict[str, t.Any] | None = None, task: dict[str, t.Any] | None = None, **play: t.Any
-    ) -> Play:
+    def ask(self, verb: str, args: dict[str, t.Any], *, variables: dict[str, t.Any] | None = None, task: dict[str, t.Any] | None = None, **play: t.Any) -> Play:
         """Run one task that asks the host `target` for `verb`."""
         asked = {"verb": verb, "args": {"log": str(self.folder / "log"), **args}, "transaction": "0" * 32}
         return self.play([{"name": "Ask", "certops.fleet.probe": asked, "ignore_errors": True, **(task or {})}], variables=variables, **play)
 
     def play(
-        self, tasks: list[dict[str, t.Any]], *, variables: dict[str, t.Any] | None = None, arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None
+        self,
+        tasks: list[dict[str, t.Any]],
+        *,
+        variables: dict[str, t.Any] | None = None,
+        arguments: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
     ) -> Play:
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         (self.folder / "inventory.json").write_text(json.dumps({"all": {"hosts": {"target": {**local, **(variables or {})}, "other": local}}}))
