@@ -1,0 +1,75 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Connections to the SQLite file: its creation, its settings, and transactions that say at their beginning whether they write."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
+
+BUSY_SECONDS = 60
+# A writer takes the lock at once: one that reads first and then wants to write is refused by SQLite or, worse, writes what it read too early.
+WRITE = "BEGIN IMMEDIATE"
+READ = "BEGIN"
+
+
+def create_file(path: str) -> None:
+    """The empty file, readable by its owner alone before anything is in it; SQLite gives its helper files the same mode."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as exc:
+        if exc.errno != errno.EEXIST:
+            raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}") from exc
+
+
+def make_engine(path: str) -> sa.Engine:
+    """An engine that keeps no connection: workers are forks, nothing may outlive a call."""
+    engine = sa.create_engine(
+        sa.URL.create("sqlite+pysqlite", database=path), poolclass=sa.pool.NullPool, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": True}
+    )
+    sa.event.listen(engine, "connect", _on_connect)
+    sa.event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+@contextlib.contextmanager
+def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection]:
+    """One transaction; every error of the database comes out as one sentence without values."""
+    try:
+        with engine.connect().execution_options(certops_begin=how) as connection, connection.begin():
+            yield connection
+    except sa.exc.DBAPIError as exc:
+        raise InventoryError(f"inventory {path!r} cannot be {'written' if how == WRITE else 'read'}: {exc.orig}") from exc
+
+
+def _on_connect(connection: t.Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    _use_wal(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _use_wal(connection: t.Any) -> None:
+    """The change to WAL is refused at once, without the busy timeout, while another process makes it: try again until it has."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except connection.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("certops_begin", READ))

@@ -1,0 +1,274 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the inventory holds as plain dictionaries, for ``inventory_info`` and the report.
+
+Times are ``2026-11-23T09:43:04Z`` or None, except that certificates keep community.crypto's formats. A host is named by ``namespace`` and ``host``.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import typing as t
+from datetime import datetime
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, moment, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
+
+Document = dict[str, t.Any]
+DAY = 86400
+WARNING_DAYS = 30
+ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
+
+
+def documents(connection: sa.Connection, kind: str, *, now: datetime) -> t.Iterator[Document]:
+    """Every document of a kind, in a stable order."""
+    if kind not in KINDS:
+        raise InventoryError(f"documents of the kind {kind!r} do not exist, there are {', '.join(KINDS)}")
+    return KINDS[kind](connection, seconds(now))
+
+
+def health(not_after: int | None, *, now: int) -> Document:
+    """Whole days until the end, rounded down (negative after it), and the word for it: ok, warning below 30 days, expired; None where unknown."""
+    if not_after is None:
+        return {"days_remaining": None, "status": None}
+    days = (not_after - now) // DAY
+    status = "expired" if not_after < now else "warning" if days < WARNING_DAYS else "ok"
+    return {"days_remaining": days, "status": status}
+
+
+def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    evidence, names, holders = _evidence(connection)
+    scans = {scan["host_id"]: scan for scan in connection.execute(_latest_scans()).mappings()}
+    for row in connection.execute(schema.hosts.select().order_by(schema.hosts.c.namespace, schema.hosts.c.name)):
+        own = evidence.get(row.id, {})
+        shared = {holder for kind in IDENTIFYING for value in own.get(kind, ()) for holder in holders[kind, value]} - {row.id}
+        last = scans.get(row.id)
+        yield {
+            "namespace": row.namespace,
+            "host": row.name,
+            "first_seen": _time(row.first_seen),
+            "last_seen": _time(row.last_seen),
+            "machine_id": next(iter(own.get("machine_id", ())), None),
+            "product_uuid": next(iter(own.get("product_uuid", ())), None),
+            "ssh_host_keys": own.get("ssh_host_key", []),
+            "addresses": own.get("address", []),
+            "same_machine_as": [{"namespace": names[other][0], "host": names[other][1]} for other in sorted(shared)],
+            "last_scan": None if last is None else _scan(last),
+        }
+
+
+def _evidence(connection: sa.Connection) -> tuple[dict[int, dict[str, list[str]]], dict[int, tuple[str, str]], dict[tuple[str, str], set[int]]]:
+    """Per host the values of each kind, newest first; the names of the hosts; and who has a value."""
+    table, hosts = schema.host_evidence, schema.hosts.c
+    own: dict[int, dict[str, list[str]]] = collections.defaultdict(lambda: collections.defaultdict(list))
+    holders: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
+    for row in connection.execute(table.select().order_by(table.c.last_seen.desc(), table.c.value)):
+        own[row.host_id][row.kind].append(row.value)
+        holders[row.kind, row.value].add(row.host_id)
+    names = {row.id: (row.namespace, row.name) for row in connection.execute(sa.select(hosts.id, hosts.namespace, hosts.name))}
+    return own, names, holders
+
+
+def _latest_scans() -> t.Any:
+    scans = schema.scans
+    latest = sa.select(sa.func.max(scans.c.id)).group_by(scans.c.host_id)
+    return _scan_select().where(scans.c.id.in_(latest))
+
+
+def _scan_select() -> t.Any:
+    """Scans with the scope of the scan whose result they share."""
+    scans, full = schema.scans, schema.scans.alias("full")
+    return (
+        sa.select(scans, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), full.c.scope_json.label("full_scope_json"))
+        .join(schema.hosts, schema.hosts.c.id == scans.c.host_id)
+        .outerjoin(full, full.c.id == scans.c.same_as)
+    )
+
+
+def _scan(row: t.Mapping[t.Any, t.Any]) -> Document:
+    scope = json.loads(row["full_scope_json"] or row["scope_json"] or "{}")
+    return {
+        "id": row["id"],
+        "namespace": row["namespace"],
+        "host": row["host"],
+        "started": _time(row["started"]),
+        "ended": _time(row["ended"]),
+        "duration": row["duration"],
+        "complete": row["complete"],
+        "privileged": row["privileged"],
+        "changed": row["digest"] is not None and row["same_as"] is None,
+        "reason": row["reason"],
+        "summary": json.loads(row["summary_json"] or "{}"),
+        **{name: scope.get(name, []) for name in ("done", "problems", "skipped", "left_over")},
+    }
+
+
+def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in connection.execute(_scan_select().order_by(schema.scans.c.id)).mappings():
+        yield _scan(row)
+
+
+def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    places = collections.defaultdict(list)
+    for place in _placed(connection, schema.places):
+        names = ("namespace", "host", "path", "class", "services", "first_seen", "last_seen", "gone_at")
+        place_document = _place(place, now)
+        places[place["certificate"]].append({name: place_document[name] for name in names})
+    bundles = collections.defaultdict(set)
+    for row in connection.execute(schema.bundle_members.select()):
+        bundles[row.certificate].add(row.bundle)
+    certificates = schema.certificates
+    columns = (certificates.c.sha256, certificates.c.der, certificates.c.serial, certificates.c.not_after, certificates.c.first_seen)
+    statement = sa.select(*columns).order_by(certificates.c.sha256)
+    for row in connection.execute(statement):
+        own = places.get(row.sha256, [])
+        yield {
+            **_facts(row.der, now),
+            "serial": row.serial,
+            **health(row.not_after, now=now),
+            "first_seen": _time(row.first_seen),
+            "places": own,
+            "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
+            "bundles": sorted(bundles.get(row.sha256, ())),
+        }
+
+
+def _facts(der: bytes, now: int) -> Document:
+    """What the certificate says; a certificate may say a lot, so it is bounded like everything else that others wrote."""
+    return {name: value if name == "serial_number" else clean_value(value) for name, value in certificate_info(der, now=moment(now)).items()}
+
+
+def _placed(connection: sa.Connection, table: sa.Table) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
+    """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
+    columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host")]
+    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id)
+    if "certificate" in table.c:
+        certificates = schema.certificates
+        columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]
+        source = source.join(certificates, certificates.c.sha256 == table.c.certificate)
+    keys = [key for key in table.primary_key if key.name != "host_id"]
+    statement = sa.select(*columns).select_from(source).order_by(schema.hosts.c.namespace, schema.hosts.c.name, *keys)
+    return iter(connection.execute(statement).mappings())
+
+
+def _seen(row: t.Mapping[t.Any, t.Any]) -> Document:
+    return {"first_seen": _time(row["first_seen"]), "last_seen": _time(row["last_seen"]), "gone_at": _time(row["gone_at"])}
+
+
+def _pick(row: t.Mapping[t.Any, t.Any], *names: str) -> Document:
+    return {name: row[name] for name in names}
+
+
+def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
+    return {
+        **_pick(row, "namespace", "host", "path", "entry", "format", "class", "owner", "group", "mode", "size", "mtime", "ctime", "hard_links"),
+        "sha256": row["certificate"],
+        "spki": row["spki"],
+        "common_name": row["common_name"],
+        "is_ca": row["is_ca"],
+        "not_after": _time(row["not_after"]),
+        **health(row["not_after"], now=now),
+        "links": json.loads(row["links_json"]),
+        "key": json.loads(row["key_json"] or "null"),
+        "services": json.loads(row["services_json"]),
+        **_seen(row),
+    }
+
+
+def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    for row in _placed(connection, schema.places):
+        yield _place(row, now)
+
+
+def _keys(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    names = ("namespace", "host", "path", "entry", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
+    for row in _placed(connection, schema.keys):
+        yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **_seen(row)}
+
+
+def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    members, places = collections.defaultdict(list), collections.defaultdict(list)
+    for row in connection.execute(schema.bundle_members.select().order_by(schema.bundle_members.c.position)):
+        members[row.bundle].append(row.certificate)
+    for place in _placed(connection, schema.bundle_places):
+        attributes = _pick(place, "namespace", "host", "path", "class", "owner", "group", "mode", "mtime")
+        places[place["bundle"]].append({**attributes, "links": json.loads(place["links_json"]), **_seen(place)})
+    for row in connection.execute(schema.bundles.select().order_by(schema.bundles.c.sha256)):
+        yield {
+            "sha256": row.sha256,
+            "count": row.count,
+            "certificates": members.get(row.sha256, []) if row.members_known else None,
+            "first_seen": _time(row.first_seen),
+            "places": places.get(row.sha256, []),
+        }
+
+
+def _services(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in _placed(connection, schema.services):
+        yield {**json.loads(row["facts_json"]), **_pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration"), **_seen(row)}
+
+
+def _issuances(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    for issuance in issuances.find(connection):
+        texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
+        yield {
+            "id": issuance.id,
+            "namespace": issuance.host.namespace,
+            "host": issuance.host.name,
+            **{name: getattr(issuance, name) for name in texts},
+            "serial": None if issuance.serial is None else serial_text(issuance.serial),
+            "began": _iso(issuance.began),
+            "changed": _iso(issuance.changed),
+            "issued": None if issuance.issued is None else _iso(issuance.issued),
+            "not_after": certificate_info(issuance.certificate, now=moment(now))["not_after"] if issuance.certificate else None,
+        }
+
+
+def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    for row in connection.execute(schema.issuers.select().order_by(schema.issuers.c.name)):
+        yield {
+            "name": row.name,
+            "kind": row.kind,
+            "sha256": sha256_of(row.certificate) if row.certificate else None,
+            "certificate": _facts(row.certificate, now) if row.certificate else None,
+            "chain": [sha256_of(der) for der in issuances.chain_from(row.chain_json)],
+            "facts": json.loads(row.facts_json),
+            "added": _time(row.added),
+            "changed": _time(row.changed),
+        }
+
+
+def _events(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in connection.execute(schema.events.select().order_by(schema.events.c.seq)).mappings():
+        names = ("seq", "actor", "kind", "namespace", "host", "subject", "previous", "hash")
+        yield {**_pick(row, *names), "time": _time(row["time"]), "detail": json.loads(row["detail"])}
+
+
+def _time(stored: int | None) -> str | None:
+    return None if stored is None else _iso(moment(min(stored, ENDLESS)))
+
+
+def _iso(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
+    "hosts": _hosts,
+    "certificates": _certificates,
+    "places": _places,
+    "bundles": _bundles,
+    "keys": _keys,
+    "services": _services,
+    "scans": _scans,
+    "issuances": _issuances,
+    "issuers": _issuers,
+    "events": _events,
+}

@@ -1,0 +1,40 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many rows at once. The INSERT that knows ON CONFLICT is SQLite's here; PostgreSQL's takes the same calls."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa, sqlite
+
+Row = t.Mapping[str, t.Any]
+# Databases limit the parameters of a statement (SQLite before 3.32: 999).
+CHUNK = 500
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row]) -> None:
+    """Inserts those that are not there; the others stay as they are."""
+    if rows:
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row], *, keep: t.Collection[str] = ()) -> None:
+    """Inserts, or changes what is there by primary key to exactly this, except for the columns in ``keep``."""
+    if not rows:
+        return
+    statement = sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys and name not in keep}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+
+
+def present(connection: sa.Connection, column: sa.Column[t.Any], values: t.Collection[str]) -> set[str]:
+    """Those of the values that the column has."""
+    found: set[str] = set()
+    ordered = list(values)
+    for start in range(0, len(ordered), CHUNK):
+        found.update(connection.execute(sa.select(column).where(column.in_(ordered[start : start + CHUNK]))).scalars())
+    return found

@@ -1,0 +1,205 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answer of a scan as rows: no database here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_value, digest_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord, seconds
+
+Row = dict[str, t.Any]
+# What differs between two scans of a host on which nothing happened.
+_FLEETING = {"bundles": ("certificates",), "services": ("pids",)}
+_SCOPE = ("done", "left_over", "problems", "skipped")
+_SERVICE_COLUMNS = ("name", "entry", "unit", "active", "configuration", "pids")
+# Equal values of these under two names mean one machine (or a clone of it); addresses may be shared.
+IDENTIFYING = ("machine_id", "product_uuid", "ssh_host_key")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle and, unless the host knew that we have them, its certificates in order."""
+
+    sha256: str
+    count: int
+    members: tuple[str, ...] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that one scan brings. Rows lack the host, the scan and the times."""
+
+    host: HostName
+    scan: Row
+    coverage: Coverage
+    certificates: t.Mapping[str, bytes]
+    bundles: tuple[Bundle, ...]
+    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services
+    evidence: tuple[tuple[str, str], ...]
+    problems: tuple[str, ...]
+
+
+def prepare(record: ScanRecord) -> Prepared:
+    """Checks and bounds the answer. Raises InventoryError for one that is not of the agreed shape."""
+    result = Fields(dict(record.result), "result")
+    certificates, problems = _certificates(result)
+    evidence = tuple(_evidence(Fields(dict(record.evidence), "host")))
+    return Prepared(
+        host=record.host,
+        scan=_scan_row(record, result, evidence),
+        coverage=Coverage.from_result(result),
+        certificates=certificates,
+        bundles=tuple(_bundle(item) for item in result.objects("bundles")),
+        tables={
+            "places": _unique((_place(item) for item in result.objects("places")), "path", "certificate"),
+            "bundle_places": _unique(_bundle_places(result), "path", "bundle"),
+            "keys": _unique((_key(item) for item in result.objects("keys")), "path", "identity"),
+            "services": _unique((_service(item) for item in result.objects("services")), "name"),
+        },
+        evidence=evidence,
+        problems=problems,
+    )
+
+
+def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
+    """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
+    parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
+    for name in ("places", "keys", "bundles", "services", *_SCOPE):
+        parts[name] = sorted(_lasting(item, _FLEETING.get(name, ())) for item in result.items(name))
+    return digest_of({**parts, "evidence": sorted(evidence)})
+
+
+def _lasting(item: t.Any, fleeting: t.Collection[str]) -> str:
+    if fleeting and isinstance(item, dict):
+        item = {name: value for name, value in item.items() if name not in fleeting}
+    try:
+        return canonical_json(item)
+    except ValueError:  # NaN and infinity have no canonical form
+        return canonical_json(clean_value(item))
+
+
+def _scan_row(record: ScanRecord, result: Fields, evidence: t.Sequence[tuple[str, str]]) -> Row:
+    complete = bool(result.flag("complete"))
+    return {
+        "started": seconds(record.started),
+        "ended": seconds(record.ended),
+        "duration": max(0.0, (record.ended - record.started).total_seconds()),
+        "complete": complete,
+        "privileged": bool(result.flag("privileged")),
+        "digest": result_digest(result, evidence),
+        "reason": None,
+        "summary_json": result.json("summary"),
+        "scope_json": canonical_json({name: clean_value(result.items(name)[:LIST_LIMIT]) for name in _SCOPE}),
+    }
+
+
+def _certificates(result: Fields) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The DER by fingerprint; one whose fingerprint is not that of its bytes is not taken, or a host could replace what others have."""
+    certificates, problems = {}, []
+    entries = Fields(result.value.get("certificates") or {}, "result.certificates")
+    for sha256, text in entries.value.items():
+        try:
+            der = base64.b64decode(text, validate=True)
+        except (TypeError, ValueError, binascii.Error):
+            der = b""
+        if sha256_of(der) == sha256:
+            certificates[sha256] = der
+        else:
+            problems.append(f"certificate {sha256[:64]!r} of the host's answer does not have that SHA-256 and was not stored")
+    return certificates, tuple(problems)
+
+
+def _place(item: Fields) -> Row:
+    return {
+        "path": item.path("path"),
+        "certificate": item.identity("certificate"),
+        "entry": item.integer("entry"),
+        "format": item.text("format"),
+        "class": item.text("class"),
+        **_file(item),
+        "size": item.integer("size", bits=63),
+        "mtime": item.number("mtime"),
+        "ctime": item.number("ctime"),
+        "hard_links": item.integer("hard_links"),
+        "links_json": item.json("links") or "[]",
+        "key_json": item.json("key"),
+        "services_json": item.json("services") or "[]",
+    }
+
+
+def _bundle(item: Fields) -> Bundle:
+    members = item.texts("certificates") if item.value.get("certificates") is not None else None
+    return Bundle(sha256=item.identity("sha256"), count=item.integer("count") or 0, members=None if members is None else tuple(members))
+
+
+def _bundle_places(result: Fields) -> t.Iterator[Row]:
+    for bundle in result.objects("bundles"):
+        for item in bundle.objects("places"):
+            yield {
+                "path": item.path("path"),
+                "bundle": bundle.identity("sha256"),
+                "class": item.text("class"),
+                **_file(item),
+                "mtime": item.number("mtime"),
+                "links_json": item.json("links") or "[]",
+            }
+
+
+def _key(item: Fields) -> Row:
+    return {
+        "path": item.path("path"),
+        "identity": item.sha256("spki") or f"entry {item.integer('entry')}",
+        "entry": item.integer("entry"),
+        "kind": item.text("kind"),
+        "format": item.text("format"),
+        "encrypted": item.flag("encrypted"),
+        "size": item.integer("size"),
+        "spki": item.sha256("spki"),
+        **_file(item),
+        "mtime": item.number("mtime"),
+        "links_json": item.json("links") or "[]",
+    }
+
+
+def _service(item: Fields) -> Row:
+    rest = {name: value for name, value in item.value.items() if name not in _SERVICE_COLUMNS}
+    return {
+        "name": item.path("name"),
+        "entry": item.text("entry"),
+        "unit": item.text("unit"),
+        "active": item.flag("active"),
+        "configuration": item.text("configuration"),
+        "facts_json": canonical_json(clean_value(rest)),
+    }
+
+
+def _file(item: Fields) -> Row:
+    return {"owner": item.text("owner"), "group": item.text("group"), "mode": item.text("mode")}
+
+
+def _unique(rows: t.Iterable[Row], *names: str) -> tuple[Row, ...]:
+    """The first row of each identity: a file may hold a certificate twice."""
+    found: dict[tuple[t.Any, ...], Row] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), row)
+    return tuple(found.values())
+
+
+def _evidence(host: Fields) -> t.Iterator[tuple[str, str]]:
+    for kind in ("machine_id", "product_uuid"):
+        value = host.text(kind)
+        if value:
+            yield kind, value
+    for name, kind in (("ssh_host_keys", "ssh_host_key"), ("addresses", "address")):
+        for value in sorted(set(host.texts(name)))[:LIST_LIMIT]:
+            yield kind, value

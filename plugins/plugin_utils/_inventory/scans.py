@@ -1,0 +1,162 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Scans in the database. A scan with the result of the last one costs a row; another one writes what it saw and marks what is gone."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, present, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
+
+_SEEN_TABLES = ("places", "bundle_places", "keys", "services")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Last:
+    """The last scan of a host that gave something; ``content`` is the scan whose result is stored in full."""
+
+    content: int
+    digest: str
+    privileged: bool
+
+
+def host_id(connection: sa.Connection, host: HostName, *, time: int) -> int:
+    """The number of a host, which is made known where it is not."""
+    namespace, name = clean_text(host.namespace), clean_text(host.name)
+    insert_new(connection, schema.hosts, [{"namespace": namespace, "name": name, "first_seen": time}])
+    hosts = schema.hosts.c
+    return int(connection.execute(sa.select(hosts.id).where(hosts.namespace == namespace, hosts.name == name)).scalar_one())
+
+
+def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:
+    """Stores a scan whose certificates are stored already; the event is None for one that found what the last one found."""
+    time = prepared.scan["ended"]
+    host = host_id(connection, prepared.host, time=time)
+    last = _last(connection, host)
+    same = last is not None and last.digest == prepared.scan["digest"]
+    row = prepared.scan | {"host_id": host, "same_as": last.content if last and same else None}
+    if same:
+        row |= {"scope_json": None}
+    scan = int(connection.execute(schema.scans.insert(), row).inserted_primary_key[0])
+    connection.execute(schema.hosts.update().where(schema.hosts.c.id == host).values(last_seen=time))
+    _put_evidence(connection, host, prepared.evidence, time=time)
+    twins = _twins(connection, host)
+    if last and same:
+        _seen_again(connection, host, last.content, time=time)
+        return Recorded(scan=scan, changed=False, twins=twins, problems=prepared.problems), None
+    problems, gone = _put_result(connection, prepared, host=host, scan=scan, last=last)
+    recorded = Recorded(scan=scan, changed=True, new_certificates=new_certificates, gone=gone, twins=twins, problems=prepared.problems + problems)
+    detail = {"scan": scan, "digest": row["digest"], "complete": row["complete"], "new_certificates": new_certificates, "gone": gone}
+    return recorded, Event(kind="scan.recorded", subject=prepared.host.name, host=prepared.host, detail=detail)
+
+
+def record_silent(connection: sa.Connection, host: HostName, *, reason: str, started: int, ended: int) -> tuple[int, Event | None]:
+    """A row for a host that gave nothing; an event when that is new or has another reason than the last time."""
+    number = host_id(connection, host, time=ended)
+    scans = schema.scans.c
+    before = connection.execute(sa.select(scans.reason).where(scans.host_id == number).order_by(scans.id.desc()).limit(1)).scalar()
+    row = {"host_id": number, "started": started, "ended": ended, "duration": max(0, ended - started), "complete": False, "reason": clean_text(reason)}
+    scan = int(connection.execute(schema.scans.insert(), row).inserted_primary_key[0])
+    if before == row["reason"]:
+        return scan, None
+    return scan, Event(kind="scan.nothing", subject=host.name, host=host, detail={"scan": scan, "reason": reason})
+
+
+def known_bundles(connection: sa.Connection) -> tuple[str, ...]:
+    """Bundles of which every certificate is stored."""
+    bundles = schema.bundles.c
+    return tuple(connection.execute(sa.select(bundles.sha256).where(bundles.members_known).order_by(bundles.sha256)).scalars())
+
+
+def _last(connection: sa.Connection, host: int) -> _Last | None:
+    scans = schema.scans.c
+    statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(scans.host_id == host, scans.digest.is_not(None))
+    row = connection.execute(statement.order_by(scans.id.desc()).limit(1)).first()
+    return _Last(content=row.same_as or row.id, digest=row.digest, privileged=bool(row.privileged)) if row else None
+
+
+def _seen_again(connection: sa.Connection, host: int, content: int, *, time: int) -> None:
+    for name in _SEEN_TABLES:
+        table = schema.metadata.tables[name]
+        connection.execute(table.update().where(table.c.host_id == host, table.c.scan_id == content).values(last_seen=time))
+
+
+def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
+    """Writes the rows of a result; gives the problems and how many places and keys are gone."""
+    time = prepared.scan["ended"]
+    _put_bundles(connection, prepared.bundles, time=time)
+    seen = {"host_id": host, "scan_id": scan, "first_seen": time, "last_seen": time, "gone_at": None}
+    rows, problems = _stored(connection, prepared)
+    for name in _SEEN_TABLES:
+        upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
+    gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in ("places", "bundle_places", "keys"))
+    # Who is not root sees less of the processes and their configuration than root did.
+    if prepared.scan["complete"] and (prepared.scan["privileged"] or not (last and last.privileged)):
+        services = schema.services
+        statement = services.update().where(services.c.host_id == host, services.c.scan_id != scan, services.c.gone_at.is_(None))
+        connection.execute(statement.values(gone_at=time))
+    return problems, gone
+
+
+def _stored(connection: sa.Connection, prepared: Prepared) -> tuple[dict[str, tuple[t.Mapping[str, t.Any], ...]], tuple[str, ...]]:
+    """The rows whose certificates are stored, and a problem for each that names one nobody ever sent."""
+    rows = dict(prepared.tables)
+    wanted = {row["certificate"] for row in rows["places"]} - set(prepared.certificates)
+    lacking = wanted - present(connection, schema.certificates.c.sha256, wanted)
+    lost = [row for row in rows["places"] if row["certificate"] in lacking]
+    rows["places"] = tuple(row for row in rows["places"] if row["certificate"] not in lacking)
+    return rows, tuple(f"place {row['path']!r}: the host's answer lacks its certificate {row['certificate']!r}" for row in lost)
+
+
+def _put_bundles(connection: sa.Connection, bundles: t.Sequence[Bundle], *, time: int) -> None:
+    """What a bundle holds is taken from the first host that told all of it and does not change: its name is the hash of its bytes."""
+    members = {member for bundle in bundles for member in bundle.members or ()}
+    stored = present(connection, schema.certificates.c.sha256, members)
+    known = set(known_bundles(connection))
+    for bundle in bundles:
+        complete = bundle.members is not None and stored.issuperset(bundle.members)
+        row = {"sha256": bundle.sha256, "count": bundle.count, "first_seen": time, "members_known": complete}
+        if bundle.sha256 in known:
+            continue
+        upsert(connection, schema.bundles, [row], keep=("first_seen",))
+        if complete and bundle.members:
+            rows = [{"bundle": bundle.sha256, "position": position, "certificate": member} for position, member in enumerate(bundle.members)]
+            insert_new(connection, schema.bundle_members, rows)
+
+
+def _mark_gone(connection: sa.Connection, table: sa.Table, prepared: Prepared, *, host: int, scan: int) -> int:
+    """Marks what lay where the scan looked and was not seen by it."""
+    keys = [column for column in table.primary_key if column.name != "host_id"]
+    unseen = connection.execute(sa.select(*keys).where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None)))
+    gone = [{f"key_{name}": value for name, value in row.items()} for row in unseen.mappings() if prepared.coverage.saw(row["path"])]
+    if gone:
+        condition = [key == sa.bindparam(f"key_{key.name}") for key in keys]
+        connection.execute(table.update().where(table.c.host_id == host, *condition).values(gone_at=prepared.scan["ended"]), gone)
+    return len(gone)
+
+
+def _put_evidence(connection: sa.Connection, host: int, evidence: t.Sequence[tuple[str, str]], *, time: int) -> None:
+    rows = [{"host_id": host, "kind": kind, "value": value, "first_seen": time, "last_seen": time} for kind, value in evidence]
+    upsert(connection, schema.host_evidence, rows, keep=("first_seen",))
+
+
+def _twins(connection: sa.Connection, host: int) -> tuple[HostName, ...]:
+    """Other hosts with the same machine-id, product UUID or ssh host key."""
+    own, other, hosts = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts
+    statement = (
+        sa.select(hosts.c.namespace, hosts.c.name)
+        .distinct()
+        .join(other, other.c.host_id == hosts.c.id)
+        .join(own, sa.and_(own.c.kind == other.c.kind, own.c.value == other.c.value))
+        .where(own.c.host_id == host, other.c.host_id != host, own.c.kind.in_(IDENTIFYING))
+        .order_by(hosts.c.namespace, hosts.c.name)
+    )
+    return tuple(HostName(namespace=row.namespace, name=row.name) for row in connection.execute(statement))

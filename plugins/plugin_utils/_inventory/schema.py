@@ -1,0 +1,263 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables of the inventory: nothing but portable types, so that PostgreSQL can take over from SQLite.
+
+Times are whole seconds since the epoch, UTC; the times of files on a host are seconds with their fraction. Columns that end in ``_json`` hold canonical
+JSON. A change here needs a migration beside it (``migrations/versions``) and a new ``HEAD``; a unit test compares the two.
+"""
+
+from __future__ import annotations
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import sqlite
+except ImportError:
+    sa = sqlite = None  # type: ignore[assignment]
+else:
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+    def _host(*, nullable: bool = False, primary_key: bool = False) -> sa.Column[int]:
+        return sa.Column("host_id", sa.Integer, sa.ForeignKey("hosts.id"), nullable=nullable, primary_key=primary_key)
+
+    def _certificate(*, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+        return sa.Column("certificate", sa.String(64), sa.ForeignKey("certificates.sha256"), nullable=nullable, primary_key=primary_key)
+
+    def _seen() -> tuple[sa.Column[int], ...]:
+        """When something was there. ``scan_id`` is the scan whose result is stored; equal scans after it only move ``last_seen``."""
+        return (
+            sa.Column("scan_id", sa.Integer, sa.ForeignKey("scans.id"), nullable=False),
+            sa.Column("first_seen", sa.BigInteger, nullable=False),
+            sa.Column("last_seen", sa.BigInteger, nullable=False),
+            sa.Column("gone_at", sa.BigInteger),
+        )
+
+    def _file() -> tuple[sa.Column[str], ...]:
+        return (sa.Column("owner", sa.Text), sa.Column("group", sa.Text), sa.Column("mode", sa.Text))
+
+    hosts = sa.Table(
+        "hosts",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("last_seen", sa.BigInteger),  # null: it never answered
+        sa.UniqueConstraint("namespace", "name"),
+    )
+
+    host_evidence = sa.Table(
+        "host_evidence",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("kind", sa.String(32), primary_key=True),  # machine_id, product_uuid, ssh_host_key, address
+        sa.Column("value", sa.Text, primary_key=True),
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("last_seen", sa.BigInteger, nullable=False),
+        sa.Index(None, "kind", "value"),
+    )
+
+    scans = sa.Table(
+        "scans",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _host(),
+        sa.Column("started", sa.BigInteger, nullable=False),
+        sa.Column("ended", sa.BigInteger, nullable=False),
+        sa.Column("duration", sa.Double, nullable=False),
+        sa.Column("complete", sa.Boolean, nullable=False),
+        sa.Column("privileged", sa.Boolean),
+        sa.Column("digest", sa.String(64)),  # null: the host gave nothing
+        sa.Column("same_as", sa.Integer, sa.ForeignKey("scans.id")),  # the scan with the same result that is stored in full
+        sa.Column("reason", sa.Text),  # why the host gave nothing
+        sa.Column("summary_json", sa.Text),
+        sa.Column("scope_json", sa.Text),  # paths done, refused (problems), skipped, left over; null where same_as says it
+        sa.Index(None, "host_id", "id"),
+    )
+
+    certificates = sa.Table(
+        "certificates",
+        metadata,
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("der", sa.LargeBinary, nullable=False),
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("subject_json", sa.Text),
+        sa.Column("issuer_json", sa.Text),
+        sa.Column("common_name", sa.Text),
+        sa.Column("serial", sa.Text),  # lower-case hexadecimal without leading zeros
+        sa.Column("not_before", sa.BigInteger),
+        sa.Column("not_after", sa.BigInteger),
+        sa.Column("key_type", sa.Text),
+        sa.Column("key_size", sa.Integer),
+        sa.Column("signature_algorithm", sa.Text),
+        sa.Column("spki", sa.String(64)),
+        sa.Column("subject_key_identifier", sa.Text),
+        sa.Column("authority_key_identifier", sa.Text),
+        sa.Column("is_ca", sa.Boolean),
+        sa.Column("self_issued", sa.Boolean),
+        sa.Column("names_count", sa.Integer, nullable=False),  # of the certificate; certificate_names holds the first ones
+        sa.Column("problem", sa.Text),  # why it cannot be parsed
+        sa.Index(None, "spki"),
+        sa.Index(None, "not_after"),
+    )
+
+    certificate_names = sa.Table(
+        "certificate_names",
+        metadata,
+        _certificate(primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Index(None, "name"),
+    )
+
+    # Identity of a place: host, path, fingerprint. Where in the file it stands is an attribute, so that reordering a file moves nothing.
+    places = sa.Table(
+        "places",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        _certificate(primary_key=True),
+        sa.Column("entry", sa.Integer),
+        sa.Column("format", sa.Text),
+        sa.Column("class", sa.Text),
+        *_file(),
+        sa.Column("size", sa.BigInteger),
+        sa.Column("mtime", sa.Double),
+        sa.Column("ctime", sa.Double),
+        sa.Column("hard_links", sa.Integer),
+        sa.Column("links_json", sa.Text, nullable=False),
+        sa.Column("key_json", sa.Text),
+        sa.Column("services_json", sa.Text, nullable=False),
+        *_seen(),
+        sa.Index(None, "certificate"),
+    )
+
+    bundles = sa.Table(
+        "bundles",
+        metadata,
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("members_known", sa.Boolean, nullable=False),
+    )
+
+    bundle_members = sa.Table(
+        "bundle_members",
+        metadata,
+        sa.Column("bundle", sa.String(64), sa.ForeignKey("bundles.sha256"), primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True),
+        _certificate(),
+        sa.Index(None, "certificate"),
+    )
+
+    bundle_places = sa.Table(
+        "bundle_places",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("bundle", sa.String(64), sa.ForeignKey("bundles.sha256"), primary_key=True),
+        sa.Column("class", sa.Text),
+        *_file(),
+        sa.Column("mtime", sa.Double),
+        sa.Column("links_json", sa.Text, nullable=False),
+        *_seen(),
+        sa.Index(None, "bundle"),
+    )
+
+    # Private keys: what they are and where, never what is in them.
+    keys = sa.Table(
+        "keys",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("identity", sa.Text, primary_key=True),  # the spki, or the entry of a key that is encrypted
+        sa.Column("entry", sa.Integer),
+        sa.Column("kind", sa.Text),
+        sa.Column("format", sa.Text),
+        sa.Column("encrypted", sa.Boolean),
+        sa.Column("size", sa.Integer),
+        sa.Column("spki", sa.String(64)),
+        *_file(),
+        sa.Column("mtime", sa.Double),
+        sa.Column("links_json", sa.Text, nullable=False),
+        *_seen(),
+        sa.Index(None, "spki"),
+    )
+
+    services = sa.Table(
+        "services",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("entry", sa.Text),
+        sa.Column("unit", sa.Text),
+        sa.Column("active", sa.Boolean),
+        sa.Column("configuration", sa.Text),
+        sa.Column("facts_json", sa.Text, nullable=False),  # the rest: uses, listeners, how it validates and reloads
+        *_seen(),
+    )
+
+    issuers = sa.Table(
+        "issuers",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("certificate", sa.LargeBinary),  # DER; null where only the CA itself knows
+        sa.Column("chain_json", sa.Text, nullable=False),  # DER in base64, from the issuing CA's own issuer up
+        sa.Column("facts_json", sa.Text, nullable=False),
+        sa.Column("added", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+    )
+
+    issuances = sa.Table(
+        "issuances",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _host(),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("issuer", sa.Text, sa.ForeignKey("issuers.name"), nullable=False),
+        sa.Column("serial", sa.Text),  # null while only a foreign issuer will know it
+        sa.Column("csr_digest", sa.String(64), nullable=False),
+        sa.Column("request_digest", sa.String(64)),
+        sa.Column("profile", sa.Text, nullable=False),
+        sa.Column("requester", sa.Text, nullable=False),
+        sa.Column("job", sa.Text),
+        sa.Column("transaction", sa.String(32)),
+        sa.Column("state", sa.String(32), nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("began", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("issued", sa.BigInteger),
+        _certificate(nullable=True),
+        sa.Column("chain_json", sa.Text),
+        sa.UniqueConstraint("issuer", "serial"),
+        sa.Index(None, "host_id", "name"),
+        sa.Index(None, "transaction"),
+        sa.Index(None, "certificate"),
+    )
+
+    events = sa.Table(
+        "events",
+        metadata,
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("namespace", sa.Text),
+        sa.Column("host", sa.Text),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("previous", sa.String(64), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    )
+
+HEAD = "0001"

@@ -1,0 +1,193 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inventory: opened for one call, closed at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from datetime import datetime
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, events, issuances, migrate, scans
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import READ, WRITE, begin, create_file, make_engine
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
+    Event,
+    HostName,
+    Intent,
+    InventoryError,
+    Issuance,
+    Issuer,
+    Recorded,
+    ScanRecord,
+    seconds,
+)
+
+
+@contextlib.contextmanager
+def open_inventory(url: str | None, *, now: t.Callable[[], datetime], actor: str = "", create: bool = True) -> t.Iterator[Inventory]:
+    """The inventory at ``url`` (see ``location.locate``), with its schema brought up to date.
+
+    ``now`` gives the aware time of what is written, ``actor`` stands in every event. ``create=False`` refuses a file that is not there. Raises InventoryError.
+    """
+    if sa is None:
+        raise InventoryError("the inventory needs the Python package SQLAlchemy (2.0 or later) on the controller")
+    path = locate(url, environ=os.environ).path
+    if not os.path.exists(path):
+        if not create:
+            raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something")
+        create_file(path)
+    engine = make_engine(path)
+    try:
+        _prepare(engine, path)
+        yield Inventory(engine, path=path, now=now, actor=actor)
+    finally:
+        engine.dispose()
+
+
+def _prepare(engine: sa.Engine, path: str) -> None:
+    with begin(engine, READ, path=path) as connection:
+        if migrate.is_current(connection, path=path):
+            return
+    with begin(engine, WRITE, path=path) as connection:
+        if not migrate.is_current(connection, path=path):  # another process may have been first
+            migrate.upgrade(connection)
+
+
+class Inventory:
+    """What can be asked of and told to the inventory.
+
+    A method that writes is one transaction of its own, or part of the caller's where that is inside ``with inventory.transaction()``.
+    """
+
+    def __init__(self, engine: sa.Engine, *, path: str, now: t.Callable[[], datetime], actor: str) -> None:
+        self.path = path
+        self._engine = engine
+        self._now = now
+        self._actor = actor
+        self._writing: sa.Connection | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> t.Iterator[None]:
+        """Everything inside is written together or not at all; other writers wait from its first line on."""
+        if self._writing is not None:
+            raise InventoryError("a transaction of the inventory is open already: they do not nest")
+        with begin(self._engine, WRITE, path=self.path) as connection:
+            self._writing = connection
+            try:
+                yield
+            finally:
+                self._writing = None
+
+    def check_writable(self) -> None:
+        """Really writes, so that a full disk or a missing right is known before any host is touched."""
+        with self._write() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+
+    def record_scan(self, scan: ScanRecord) -> Recorded:
+        """Stores what a host answered; only what really was looked at can become gone."""
+        prepared = prepare(scan)
+        with self._read() as connection:
+            missing = certificates.missing(connection, prepared.certificates)
+        rows, names = certificates.parsed({sha256: prepared.certificates[sha256] for sha256 in sorted(missing)})  # takes longest: outside the transaction
+        with self._write() as connection:
+            certificates.add(connection, rows, names, time=prepared.scan["ended"])
+            recorded, event = scans.record(connection, prepared, new_certificates=len(rows))
+            if event:
+                self._append(connection, event)
+        return recorded
+
+    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None) -> int:
+        """Stores that a host gave nothing, and why."""
+        now = self._now()
+        with self._write() as connection:
+            scan, event = scans.record_silent(connection, host, reason=reason, started=seconds(started or now), ended=seconds(now))
+            if event:
+                self._append(connection, event)
+        return scan
+
+    def append_event(self, kind: str, *, subject: str, host: HostName | None = None, detail: t.Mapping[str, t.Any] | None = None) -> int:
+        """Adds a line to the audit log and gives its number."""
+        with self._write() as connection:
+            return self._append(connection, Event(kind=kind, subject=subject, host=host, detail=detail or {}))
+
+    def verify_chain(self) -> tuple[str, ...]:
+        """One sentence for every line of the audit log that is missing or altered."""
+        with self._read() as connection:
+            return events.verify(connection)
+
+    def put_issuer(self, issuer: Issuer) -> None:
+        """Adds an issuer or changes what is known of it; the same again changes nothing."""
+        with self._write() as connection:
+            event = issuances.put_issuer(connection, issuer, time=seconds(self._now()))
+            if event:
+                self._append(connection, event)
+
+    def get_issuer(self, name: str) -> Issuer | None:
+        """The issuer of that name, None if there is none."""
+        with self._read() as connection:
+            return issuances.get_issuer(connection, name)
+
+    def begin_issuance(self, intent: Intent) -> Issuance:
+        """Commits what is about to be signed. Raises SerialTakenError where the issuer has used the serial before."""
+        with self._write() as connection:
+            issuance, event = issuances.begin(connection, intent, time=seconds(self._now()))
+            self._append(connection, event)
+        return issuance
+
+    def complete_issuance(self, issuance: int, *, der: bytes, chain: t.Sequence[bytes]) -> Issuance:
+        """Commits the certificate; only then may it be handed out."""
+        with self._write() as connection:
+            done, event = issuances.complete(connection, issuance, der=der, chain=tuple(chain), time=seconds(self._now()))
+            if event:
+                self._append(connection, event)
+        return done
+
+    def set_issuance_state(self, issuance: int, *, state: str, reason: str | None = None) -> Issuance:
+        """Goes on to a state; TransitionError where that is not possible."""
+        with self._write() as connection:
+            done, event = issuances.set_state(connection, issuance, state=state, reason=reason, time=seconds(self._now()))
+            if event:
+                self._append(connection, event)
+        return done
+
+    def issuances(
+        self, *, issuance: int | None = None, transaction: str | None = None, certificate: str | None = None, host: HostName | None = None
+    ) -> tuple[Issuance, ...]:
+        """The issuances that match everything given, oldest first; ``certificate`` is a SHA-256."""
+        with self._read() as connection:
+            return issuances.find(connection, issuance=issuance, transaction=transaction, certificate=certificate, host=host)
+
+    def known_bundles(self) -> tuple[str, ...]:
+        """SHA-256 of the bundles whose certificates are stored: a host need not send them again."""
+        with self._read() as connection:
+            return scans.known_bundles(connection)
+
+    def documents(self, kind: str) -> t.Iterator[dict[str, t.Any]]:
+        """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
+        with self._read() as connection:
+            yield from documents.documents(connection, kind, now=self._now())
+
+    def _append(self, connection: sa.Connection, event: Event) -> int:
+        return events.append(connection, event, actor=self._actor, time=seconds(self._now()))
+
+    @contextlib.contextmanager
+    def _write(self) -> t.Iterator[sa.Connection]:
+        if self._writing is not None:
+            yield self._writing
+        else:
+            with begin(self._engine, WRITE, path=self.path) as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def _read(self) -> t.Iterator[sa.Connection]:
+        if self._writing is not None:
+            yield self._writing
+        else:
+            with begin(self._engine, READ, path=self.path) as connection:
+                yield connection

@@ -1,0 +1,130 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes into the inventory and what comes out of it, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from datetime import datetime, timezone
+
+STATES = ("intent", "awaiting_issuer", "issued", "installed", "failed", "abandoned", "issued_nowhere", "revoked")
+
+
+class InventoryError(ValueError):
+    """The inventory cannot be opened, read or written, or what it was given cannot be stored."""
+
+
+class SerialTakenError(InventoryError):
+    """The issuer has used this serial before: try another one."""
+
+
+class TransitionError(InventoryError):
+    """An issuance cannot go from its state to the wanted one."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HostName:
+    """Identity of a host: its name in the Ansible inventory and the namespace that makes the name unique."""
+
+    namespace: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer."""
+
+    host: HostName
+    started: datetime
+    ended: datetime
+    result: t.Mapping[str, t.Any]
+    evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a scan did. ``twins`` are other hosts with the same machine-id, product UUID or ssh host key."""
+
+    scan: int
+    changed: bool
+    new_certificates: int = 0
+    gone: int = 0
+    twins: tuple[HostName, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Issuer:
+    """A CA that certificates are got from. ``certificate`` and ``chain`` are DER; ``facts`` is JSON and holds no secret."""
+
+    name: str
+    kind: str
+    certificate: bytes | None = None
+    chain: tuple[bytes, ...] = ()
+    facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be issued. ``serial`` is None where only the issuer will know it; digests are SHA-256 in hexadecimal."""
+
+    host: HostName
+    name: str
+    issuer: str
+    serial: int | None
+    csr_digest: str
+    profile: str
+    requester: str
+    request_digest: str | None = None
+    job: str | None = None
+    transaction: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Issuance:
+    """One issuance as stored. ``certificate`` and ``chain`` are DER, present from the state ``issued`` on."""
+
+    id: int
+    host: HostName
+    name: str
+    issuer: str
+    serial: int | None
+    csr_digest: str
+    request_digest: str | None
+    profile: str
+    requester: str
+    job: str | None
+    transaction: str | None
+    state: str
+    reason: str | None
+    began: datetime
+    changed: datetime
+    issued: datetime | None
+    sha256: str | None
+    certificate: bytes | None
+    chain: tuple[bytes, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the audit log. ``detail`` is JSON and holds no secret."""
+
+    kind: str
+    subject: str
+    host: HostName | None = None
+    detail: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+def seconds(moment: datetime) -> int:
+    """Whole seconds since the epoch of an aware time."""
+    if moment.tzinfo is None:
+        raise InventoryError(f"the time {moment.isoformat()!r} has no time zone: aware UTC times are stored")
+    return int(moment.timestamp())
+
+
+def moment(stored: int) -> datetime:
+    """The aware UTC time of a stored one."""
+    return datetime.fromtimestamp(stored, timezone.utc)
