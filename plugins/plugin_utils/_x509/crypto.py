@@ -9,26 +9,39 @@ Without the package the names are None: nothing may use them while a file is bei
 
 from __future__ import annotations
 
-__all__ = ["CryptographyMissing", "dsa", "ec", "ed448", "ed25519", "hashes", "require", "rsa", "serialization", "unsupported", "x509"]
+__all__ = [
+    "CryptographyMissingError",
+    "InvalidSignature",
+    "UnsupportedAlgorithm",
+    "ciphers",
+    "dsa",
+    "ec",
+    "ed25519",
+    "hashes",
+    "require",
+    "rsa",
+    "serialization",
+    "x509",
+]
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm as unsupported
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import ciphers, hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 except ImportError as exc:
-    x509 = hashes = serialization = dsa = ec = ed448 = ed25519 = rsa = None  # type: ignore[assignment]
-    unsupported = ValueError  # type: ignore[assignment, misc]
+    x509 = ciphers = hashes = serialization = dsa = ec = ed25519 = rsa = None  # type: ignore[assignment]
+    InvalidSignature = UnsupportedAlgorithm = ValueError  # type: ignore[assignment, misc]
     _missing: ImportError | None = exc
 else:
     _missing = None if hasattr(x509.Certificate, "not_valid_after_utc") else ImportError("its version is below 42")
 
 
-class CryptographyMissing(ValueError):
+class CryptographyMissingError(ValueError):
     """The Python that runs Ansible lacks the package cryptography."""
 
 
 def require() -> None:
-    """Raise CryptographyMissing unless a usable cryptography is there."""
+    """Raise CryptographyMissingError unless a usable cryptography is there."""
     if _missing is not None:
-        raise CryptographyMissing(f"the Python that runs Ansible needs the package 'cryptography', version 42 or later: {_missing}")
+        raise CryptographyMissingError(f"the Python that runs Ansible needs the package 'cryptography', version 42 or later: {_missing}")

@@ -16,7 +16,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import require, serialization, unsupported, x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import UnsupportedAlgorithm, require, serialization, x509
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import CertificateParts, DerError, certificate_parts, certificate_with
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.oids import oid_name, short_name
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.public_key import public_key_facts
@@ -71,7 +71,7 @@ def text_value(value: str | bytes) -> str:
 
 def _name(field: str, name: t.Any) -> Fields:
     ordered = [[oid_name(attribute.oid.dotted_string), text_value(attribute.value)] for attribute in name]
-    return {field: {key: value for key, value in ordered}, f"{field}_ordered": ordered}
+    return {field: {pair[0]: pair[1] for pair in ordered}, f"{field}_ordered": ordered}
 
 
 def _issuer(source: Source) -> Fields:
@@ -250,7 +250,16 @@ def _attempt(problems: list[str], what: str, read: t.Callable[[], t.Any]) -> t.A
     """Return what `read` gives, or None with its error noted as the problem of that part."""
     try:
         return read()
-    except (ValueError, TypeError, KeyError, OverflowError, unsupported, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as exc:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as exc:
         problems.append(f"{what}: {' '.join(str(exc).split())[:200]}")
         return None
 

@@ -26,7 +26,7 @@ _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")
 _NO_LETTERS = frozenset(("Cc", "Cs", "Co", "Cn"))
 
 
-class NameProblem(ValueError):
+class InvalidNameError(ValueError):
     """A text that cannot be a name in a certificate."""
 
 
@@ -61,7 +61,7 @@ def _address(text: str) -> Name | None:
     except ValueError:
         return None
     if getattr(address, "scope_id", None) is not None:
-        raise NameProblem(f"name {_quoted(text)}: an address with a zone cannot be in a certificate")
+        raise InvalidNameError(f"name {_quoted(text)}: an address with a zone cannot be in a certificate")
     mapped = getattr(address, "ipv4_mapped", None)
     return Name("ip", (mapped or address).compressed)
 
@@ -75,20 +75,20 @@ def _a_label(label: str, text: str) -> str:
         ascii_label = lowered.encode("idna").decode("ascii")
         same = ascii_label.encode("ascii").decode("idna") == lowered
     except UnicodeError as exc:
-        raise NameProblem(f"name {_quoted(text)}: the label {label!r} has no A-label ({exc})") from exc
+        raise InvalidNameError(f"name {_quoted(text)}: the label {label!r} has no A-label ({exc})") from exc
     if not same:
-        raise NameProblem(f"name {_quoted(text)}: the label {label!r} stands for other letters than it shows, write its A-label (xn--…)")
+        raise InvalidNameError(f"name {_quoted(text)}: the label {label!r} stands for other letters than it shows, write its A-label (xn--…)")
     return ascii_label
 
 
 def _checked_label(label: str, text: str) -> str:
     label = _a_label(label, text)
     if len(label) > MAX_LABEL:
-        raise NameProblem(f"name {_quoted(text)}: a label has at most {MAX_LABEL} characters, this one has {len(label)}")
+        raise InvalidNameError(f"name {_quoted(text)}: a label has at most {MAX_LABEL} characters, this one has {len(label)}")
     if not _LABEL.fullmatch(label):
-        raise NameProblem(f"name {_quoted(text)}: the label {label!r} may have only letters, digits and inner hyphens")
+        raise InvalidNameError(f"name {_quoted(text)}: the label {label!r} may have only letters, digits and inner hyphens")
     if _RESERVED.match(label) and not (label.startswith("xn--") and _is_a_label(label)):
-        raise NameProblem(f"name {_quoted(text)}: the label {label!r} is not a valid A-label")
+        raise InvalidNameError(f"name {_quoted(text)}: the label {label!r} is not a valid A-label")
     return label
 
 
@@ -106,12 +106,12 @@ def _is_a_label(label: str) -> bool:
 def canonical_name(text: str, *, wildcard: bool = False) -> Name:
     """Return the one form of a DNS name or address; `wildcard` allows `*` as the whole leftmost label.
 
-    Raises NameProblem, one sentence that quotes the text.
+    Raises InvalidNameError, one sentence that quotes the text.
     """
     if not isinstance(text, str) or not text.strip():
-        raise NameProblem(f"name {text!r}: a name is a text that is not empty")
+        raise InvalidNameError(f"name {text!r}: a name is a text that is not empty")
     if len(text) > 2 * MAX_NAME:
-        raise NameProblem(f"name {_quoted(text)}: a name has at most {MAX_NAME} characters, this one has {len(text)}")
+        raise InvalidNameError(f"name {_quoted(text)}: a name has at most {MAX_NAME} characters, this one has {len(text)}")
     found = _address(text)
     if found is not None:
         return found
@@ -119,18 +119,18 @@ def canonical_name(text: str, *, wildcard: bool = False) -> Name:
     labels = _OTHER_DOTS.sub(".", dotted).split(".")
     rest = labels[1:] if labels[0] == "*" else labels
     if len(rest) < len(labels) and not wildcard:
-        raise NameProblem(f"name {_quoted(text)}: wildcards are not allowed here")
+        raise InvalidNameError(f"name {_quoted(text)}: wildcards are not allowed here")
     if len(rest) < len(labels) and len(rest) < 2:
-        raise NameProblem(f"name {_quoted(text)}: a wildcard needs at least two labels after the asterisk")
+        raise InvalidNameError(f"name {_quoted(text)}: a wildcard needs at least two labels after the asterisk")
     return _checked_name(labels[: len(labels) - len(rest)] + [_checked_label(label, text) for label in rest], text)
 
 
 def _checked_name(labels: list[str], text: str) -> Name:
     name = ".".join(labels)
     if len(name) > MAX_NAME:
-        raise NameProblem(f"name {_quoted(text)}: a name has at most {MAX_NAME} characters, this one has {len(name)}")
+        raise InvalidNameError(f"name {_quoted(text)}: a name has at most {MAX_NAME} characters, this one has {len(name)}")
     if labels[-1].isdigit():
-        raise NameProblem(f"name {_quoted(text)}: it is neither an address nor a host name, whose last label is not a number")
+        raise InvalidNameError(f"name {_quoted(text)}: it is neither an address nor a host name, whose last label is not a number")
     return Name("dns", name)
 
 
