@@ -194,6 +194,8 @@ def _leaf_reasons(desired: Declared, found: Found, known: Known) -> tuple[list[R
         return [], [], None
     reasons, told, due_at = _time_reasons(desired, leaf, known)
     reasons += [*_name_reasons(desired, leaf), *_algorithm_reasons(desired, leaf), *_profile_reasons(desired, leaf, known)]
+    if found.chain_problem and not any(chain.issued(leaf) for chain in known.chains):
+        reasons.append(_now("broken_chain", found.chain_problem))
     if known.revoked:
         reasons.append(_now("revoked", "it is revoked"))
     return reasons, told, due_at

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, x509
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 
@@ -91,6 +92,7 @@ class Found:
     installed_sha256: str | None
     staged: tuple[Staged, ...]
     services: tuple[str, ...] = ()
+    chain_problem: str | None = None
 
 
 def moment(text: str | None) -> datetime:
@@ -155,9 +157,23 @@ def _probe(service: str, item: t.Mapping[str, t.Any]) -> Probe:
     return Probe(service, str(item["address"]), int(item["port"]), item.get("name"), str(item["key_type"]), item.get("sha256"), item.get("error"))
 
 
+def chain_problem(certificate: bytes | None, chain: t.Sequence[bytes]) -> str | None:
+    """Why the certificates on disk do not lead from one to the next (RFC 5246 section 7.4.2), by names and signatures."""
+    if certificate is None or not chain:
+        return None
+    try:
+        certificates = [x509.load_der_x509_certificate(der) for der in (certificate, *chain)]
+        for issued, issuer in zip(certificates, certificates[1:], strict=False):
+            issued.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as exc:
+        return f"the chain does not lead from the certificate to its issuers: {str(exc) or 'a signature does not verify'}"
+    return None
+
+
 def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
     """From one item of C(certificates) in the answer to the verb C(inspect)."""
     certificate = _bytes(item.get("certificate"))
+    chain = tuple(base64.b64decode(der) for der in item.get("chain") or ())
     services = item.get("services") or ()
     return Found(
         files=tuple(
@@ -165,7 +181,7 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         ),
         certificate=certificate,
         leaf=None if certificate is None else leaf_from_der(certificate),
-        chain=tuple(base64.b64decode(der) for der in item.get("chain") or ()),
+        chain=chain,
         pair=item.get("pair"),
         key_readable_by_others=bool((item.get("key") or {}).get("readable_by_others")),
         probes=tuple(_probe(str(service["name"]), probe) for service in services for probe in service.get("served") or ()),
@@ -174,4 +190,5 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         installed_sha256=(item.get("installed") or {}).get("sha256"),
         staged=tuple(_staged(staged) for staged in item.get("staged") or ()),
         services=tuple(str(service["name"]) for service in services),
+        chain_problem=chain_problem(certificate, chain),
     )
