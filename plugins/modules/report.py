@@ -1,0 +1,49 @@
+#!/usr/bin/python
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Write what the inventory holds as a page, a table and data
+version_added: 0.1.0
+author:
+  - The certops.fleet developers
+description:
+  - Writes C(index.html), C(places.csv) and C(report.json) into a folder of the controller.
+  - The page is self-contained and loads nothing. It can be searched, sorted and filtered, and shows its own age.
+  - Text that comes from certificates stays text in all three; the CSV holds nothing that a spreadsheet would run.
+extends_documentation_fragment:
+  - certops.fleet.attributes
+  - certops.fleet.inventory
+options:
+  path:
+    description:
+      - Folder on the controller. It is made when it is not there.
+    type: path
+    required: true
+seealso:
+  - module: certops.fleet.inventory_info
+"""
+
+EXAMPLES = r"""
+- name: Write the report
+  certops.fleet.report:
+    path: /srv/certops/report
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+paths:
+  description: The files that were written.
+  returned: success
+  type: list
+  elements: str
+figures:
+  description: Counts of hosts, certificates and places; C(hosts_complete) of C(hosts_known) comes first.
+  returned: success
+  type: dict
+"""

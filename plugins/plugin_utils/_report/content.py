@@ -1,0 +1,116 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The content of a report: one row a place, one row a host, and the figures above them. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+Document = t.Mapping[str, t.Any]
+Row = dict[str, t.Any]
+
+ALARMED = ("in_use", "installed")
+COLUMNS = (
+    "status",
+    "days_remaining",
+    "not_after",
+    "name",
+    "names",
+    "namespace",
+    "host",
+    "path",
+    "services",
+    "class",
+    "key",
+    "issuer",
+    "serial",
+    "sha256",
+    "problem",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is written: C(generated) as C(2026-11-23T12:00:00Z), figures, and rows of plain values."""
+
+    generated: str
+    figures: Row
+    places: tuple[Row, ...]
+    hosts: tuple[Row, ...]
+
+    def to_json(self) -> Row:
+        return {"generated": self.generated, "figures": self.figures, "places": list(self.places), "hosts": list(self.hosts)}
+
+
+def _common_name(pairs: t.Sequence[t.Sequence[str]] | None) -> str:
+    return next((str(value) for key, value in pairs or () if key == "commonName"), "")
+
+
+def _distinguished_name(pairs: t.Sequence[t.Sequence[str]] | None) -> str:
+    return ", ".join(f"{key}={value}" for key, value in pairs or ())
+
+
+def _key(certificate: Document) -> str:
+    data = certificate.get("public_key_data") or {}
+    return f"{certificate.get('public_key_type') or '?'} {data.get('size') or data.get('exponent_size') or ''}".strip()
+
+
+def _facts(certificate: Document) -> Row:
+    names = [str(name) for name in certificate.get("subject_alt_name") or ()]
+    first = names[0].partition(":")[2] if names else ""
+    return {
+        "name": _common_name(certificate.get("subject_ordered")) or first or _distinguished_name(certificate.get("subject_ordered")),
+        "names": names,
+        "key": _key(certificate),
+        "issuer": _common_name(certificate.get("issuer_ordered")) or _distinguished_name(certificate.get("issuer_ordered")),
+        "serial": certificate.get("serial"),
+        "problem": certificate.get("problem"),
+    }
+
+
+def place_row(place: Document, facts: Row) -> Row:
+    own = {column: place.get(column) for column in ("status", "days_remaining", "not_after", "namespace", "host", "path", "class", "sha256")}
+    return {**own, **facts, "services": list(place.get("services") or ())}
+
+
+def host_row(host: Document) -> Row:
+    """One host; a host that gave nothing says why, one that was scanned in part says what is missing."""
+    scan = host.get("last_scan") or {}
+    return {
+        "namespace": host.get("namespace"),
+        "host": host.get("host"),
+        "last_seen": host.get("last_seen"),
+        "scanned": scan.get("ended"),
+        "complete": bool(scan.get("complete")),
+        "privileged": scan.get("privileged"),
+        "reason": scan.get("reason") or ("" if scan else "never scanned"),
+        "problems": len(scan.get("problems") or ()),
+        "skipped": len(scan.get("skipped") or ()),
+        "left_over": len(scan.get("left_over") or ()),
+        "same_machine_as": [str(other.get("host")) for other in host.get("same_machine_as") or ()],
+    }
+
+
+def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
+    alarmed = [place for place in places if place["class"] in ALARMED]
+    by_status = {status: len({place["sha256"] for place in alarmed if place["status"] == status}) for status in ("expired", "warning")}
+    return {
+        "hosts_complete": sum(host["complete"] for host in hosts),
+        "hosts_known": len(hosts),
+        "certificates": len({place["sha256"] for place in alarmed}),
+        "places": len(alarmed),
+        "places_all": len(places),
+        **by_status,
+    }
+
+
+def build_report(hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime) -> Report:
+    """From the documents of the inventory; what is gone is left out."""
+    facts = {certificate["sha256"]: _facts(certificate) for certificate in certificates}
+    rows = [place_row(place, facts.get(place["sha256"], _facts({}))) for place in places if place.get("gone_at") is None]
+    rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
+    host_rows = tuple(host_row(host) for host in hosts)
+    return Report(now.strftime("%Y-%m-%dT%H:%M:%SZ"), _figures(rows, host_rows), tuple(rows), host_rows)
