@@ -61,5 +61,6 @@ def _source_hash(page: str, element: str) -> str:
 def to_html(report: Report) -> str:
     """The self-contained page: nothing is loaded, and nothing but its own script runs."""
     page = PAGE.read_text(encoding="utf-8")
-    policy = f"default-src 'none'; img-src data:; script-src {_source_hash(page, 'script')}; style-src {_source_hash(page, 'style')}; base-uri 'none'; form-action 'none'"
+    own = f"script-src {_source_hash(page, 'script')}; style-src {_source_hash(page, 'style')}"
+    policy = f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
     return page.replace("@POLICY@", policy, 1).replace("@DATA@", _script_json(report.to_json()), 1)
