@@ -47,8 +47,12 @@ def make_venv() -> None:
     pip_install(ANSIBLE_CORE, "-r", ROOT / "requirements.txt")
 
 
+def in_python(program: str) -> str:
+    return run([in_venv("python"), "-c", program], env=tool_environment()).strip()
+
+
 def core_version() -> str:
-    return run([in_venv("python"), "-c", "from importlib.metadata import version; print(version('ansible-core'))"]).strip()
+    return in_python("from importlib.metadata import version; print(version('ansible-core'))")
 
 
 def install_requirements(name: str) -> None:
@@ -68,7 +72,7 @@ def install_collection() -> None:
     run([in_venv("ansible-galaxy"), "collection", "build", "--output-path", dist], cwd=COPY, env=env)
     (artefact,) = dist.glob("*.tar.gz")
     print(f"install: {artefact.name}", flush=True)
-    site_packages = run([in_venv("python"), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+    site_packages = in_python("import sysconfig; print(sysconfig.get_path('purelib'))")
     run([in_venv("ansible-galaxy"), "collection", "install", artefact, "--force", "--no-deps", "--offline", "-p", site_packages], env=env)
 
 

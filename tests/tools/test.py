@@ -20,10 +20,12 @@ import integration
 import sanity
 from install import install_requirements
 from interpreters import find_interpreters
-from project import BUILD, COPY, CommandError, in_venv, run, tool_environment
+from project import BUILD, COPY, CommandError, in_venv, project_files, run, tool_environment
 
 HOST_PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
 CACHE = BUILD / "cache"
+# For what no test imports.
+COMPILE = "import sys; [compile(open(name, encoding='utf-8').read(), name, 'exec') for name in sys.argv[1:]]"
 
 
 class StepSkippedError(Exception):
@@ -35,7 +37,16 @@ def format_step() -> str:
 
 
 def lint_step() -> str:
-    return run([in_venv("ruff"), "check", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
+    run([in_venv("ruff"), "check", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
+    scripts = shell_scripts()
+    run([in_venv("shellcheck"), *scripts], cwd=COPY)
+    return f"ruff and shellcheck ({len(scripts)} scripts) found nothing"
+
+
+def shell_scripts() -> list[str]:
+    """What begins with a shell's name, whatever its own."""
+    names = project_files()
+    return [name for name in names if (COPY / name).read_bytes()[:32].split(b"\n")[0].endswith((b"bash", b"/sh"))]
 
 
 def types_step() -> str:
@@ -63,19 +74,21 @@ def host_step() -> str:
     tests = sorted(str(path.relative_to(BUILD)) for path in (COPY / "tests/unit/plugins/module_utils/_host").rglob("test_*.py"))
     if not tests:
         raise StepSkippedError("there is no test of the host ring")
+    sources = sorted(str(path.relative_to(BUILD)) for path in (COPY / "plugins/module_utils/_host").rglob("*.py"))
     failed = []
     for version, python in find_interpreters(HOST_PYTHONS).items():
         if python is None:
             print(f"host: Python {version}: skipped, this machine has none", flush=True)
-        elif not host_tests_pass(version, python, tests):
+        elif not host_tests_pass(version, python, sources, tests):
             failed.append(version)
     if failed:
         raise CommandError(f"failed under Python {', '.join(failed)}")
     return f"{len(tests)} files"
 
 
-def host_tests_pass(version: str, python: Path, tests: list[str]) -> bool:
+def host_tests_pass(version: str, python: Path, sources: list[str], tests: list[str]) -> bool:
     try:
+        run([python, "-B", "-S", "-c", COMPILE, *sources], cwd=BUILD)
         output = run([python, "-B", "-S", "-m", "unittest", *tests], cwd=BUILD, env=tool_environment())
     except CommandError as exc:
         print(f"host: Python {version}: failed\n{exc}", flush=True)
