@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, present
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info

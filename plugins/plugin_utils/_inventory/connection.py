@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
 BUSY_SECONDS = 60
@@ -26,10 +25,10 @@ def create_file(path: str) -> None:
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):  # another process was first
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as exc:
-        if exc.errno != errno.EEXIST:
-            raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}") from exc
+        raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}") from exc
 
 
 def make_engine(path: str) -> sa.Engine:

@@ -17,7 +17,7 @@ from datetime import datetime
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, moment, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import canonical_json, clean_text, clean_value, digest_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event
 
@@ -50,7 +50,7 @@ def verify(connection: sa.Connection) -> tuple[str, ...]:
             problems.append(f"event {expected} is missing" if row["seq"] == expected + 1 else f"events {expected} to {row['seq'] - 1} are missing")
         elif row["previous"] != previous:
             problems.append(f"event {row['seq']} does not continue the one before it")
-        if row["hash"] != line_hash(row):
+        if row["hash"] != line_hash(dict(row)):
             problems.append(f"event {row['seq']} was altered")
         expected, previous = row["seq"] + 1, row["hash"]
     return tuple(problems)

@@ -11,8 +11,9 @@ import json
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_row
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import host_id
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import canonical_json, clean_text, clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
     STATES,
@@ -71,7 +72,6 @@ def get_issuer(connection: sa.Connection, name: str) -> Issuer | None:
 
 def begin(connection: sa.Connection, intent: Intent, *, time: int) -> tuple[Issuance, Event]:
     """Stores an intent."""
-    table = schema.issuances
     if get_issuer(connection, intent.issuer) is None:
         raise InventoryError(f"issuer {intent.issuer!r} is not in the inventory: it is added when the CA is made or first used")
     serial = None if intent.serial is None else certificates.serial_text(intent.serial)
@@ -91,7 +91,7 @@ def begin(connection: sa.Connection, intent: Intent, *, time: int) -> tuple[Issu
         "began": time,
         "changed": time,
     }
-    issuance = get(connection, int(connection.execute(table.insert(), row).inserted_primary_key[0]))
+    issuance = get(connection, insert_row(connection, schema.issuances, row))
     detail = {name: row[name] for name in ("issuer", "serial", "csr_digest", "profile", "requester", "job", "transaction")}
     return issuance, _event(issuance, "issuance.intent", detail)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import HEAD, sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import HEAD
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
 SCRIPTS = os.path.join(os.path.dirname(__file__), "migrations")

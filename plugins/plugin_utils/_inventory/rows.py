@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa, sqlite
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa, sqlite
 
 Row = t.Mapping[str, t.Any]
 # Databases limit the parameters of a statement (SQLite before 3.32: 999).
 CHUNK = 500
+
+
+def insert_row(connection: sa.Connection, table: sa.Table, row: Row) -> int:
+    """Inserts one row and gives the number that it got."""
+    key = connection.execute(table.insert(), dict(row)).inserted_primary_key
+    return int(key[0]) if key else 0
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row]) -> None:

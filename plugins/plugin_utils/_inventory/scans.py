@@ -10,9 +10,9 @@ import dataclasses
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, present, upsert
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, insert_row, present, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared, Row
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
 
@@ -45,7 +45,7 @@ def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: i
     row = prepared.scan | {"host_id": host, "same_as": last.content if last and same else None}
     if same:
         row |= {"scope_json": None}
-    scan = int(connection.execute(schema.scans.insert(), row).inserted_primary_key[0])
+    scan = insert_row(connection, schema.scans, row)
     connection.execute(schema.hosts.update().where(schema.hosts.c.id == host).values(last_seen=time))
     _put_evidence(connection, host, prepared.evidence, time=time)
     twins = _twins(connection, host)
@@ -64,7 +64,7 @@ def record_silent(connection: sa.Connection, host: HostName, *, reason: str, sta
     scans = schema.scans.c
     before = connection.execute(sa.select(scans.reason).where(scans.host_id == number).order_by(scans.id.desc()).limit(1)).scalar()
     row = {"host_id": number, "started": started, "ended": ended, "duration": max(0, ended - started), "complete": False, "reason": clean_text(reason)}
-    scan = int(connection.execute(schema.scans.insert(), row).inserted_primary_key[0])
+    scan = insert_row(connection, schema.scans, row)
     if before == row["reason"]:
         return scan, None
     return scan, Event(kind="scan.nothing", subject=host.name, host=host, detail={"scan": scan, "reason": reason})
@@ -106,7 +106,7 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
     return problems, gone
 
 
-def _stored(connection: sa.Connection, prepared: Prepared) -> tuple[dict[str, tuple[t.Mapping[str, t.Any], ...]], tuple[str, ...]]:
+def _stored(connection: sa.Connection, prepared: Prepared) -> tuple[dict[str, tuple[Row, ...]], tuple[str, ...]]:
     """The rows whose certificates are stored, and a problem for each that names one nobody ever sent."""
     rows = dict(prepared.tables)
     wanted = {row["certificate"] for row in rows["places"]} - set(prepared.certificates)

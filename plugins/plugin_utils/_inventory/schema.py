@@ -10,12 +10,11 @@ JSON. A change here needs a migration beside it (``migrations/versions``) and a 
 
 from __future__ import annotations
 
-try:
-    import sqlalchemy as sa
-    from sqlalchemy.dialects import sqlite
-except ImportError:
-    sa = sqlite = None  # type: ignore[assignment]
-else:
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+
+HEAD = "0001"
+
+if sa is not None:
     metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -259,5 +258,3 @@ else:
         sa.Column("previous", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
     )
-
-HEAD = "0001"

@@ -15,7 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import ce
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import READ, WRITE, begin, create_file, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
     Event,
     HostName,
@@ -35,8 +35,7 @@ def open_inventory(url: str | None, *, now: t.Callable[[], datetime], actor: str
 
     ``now`` gives the aware time of what is written, ``actor`` stands in every event. ``create=False`` refuses a file that is not there. Raises InventoryError.
     """
-    if sa is None:
-        raise InventoryError("the inventory needs the Python package SQLAlchemy (2.0 or later) on the controller")
+    require()
     path = locate(url, environ=os.environ).path
     if not os.path.exists(path):
         if not create:

@@ -1,0 +1,23 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one guarded import of SQLAlchemy. Without the package the names are None: nothing may use them while a file is being imported."""
+
+from __future__ import annotations
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
+
+__all__ = ["require", "sa", "sqlite"]
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import sqlite
+except ImportError:
+    sa = sqlite = None  # type: ignore[assignment]
+
+
+def require() -> None:
+    """Raises InventoryError unless SQLAlchemy is there in a version that is known to work."""
+    if sa is None or not hasattr(sa, "Double"):  # new in 2.0
+        raise InventoryError("the Python that runs Ansible needs the package 'SQLAlchemy', version 2.0 or later, for the inventory")
