@@ -7,7 +7,7 @@ import os
 import tempfile
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.declared import resolve
+from ansible_collections.certops.fleet.plugins.module_utils._host.resolve import resolve
 
 DECLARED = {"key_path": None, "chain_path": None, "format": "separate"}
 
