@@ -4,7 +4,7 @@
 """The little of DER (X.690) that certificates and keys need: one element after the other, read and written.
 
 Reading is tolerant where readers in use are (lengths longer than they need be), bounded (no recursion, every byte looked at once a level) and
-raises nothing but DerError.
+raises nothing but DerError. No message holds content: it may be a private key's.
 """
 
 import typing as t
@@ -103,7 +103,7 @@ def signed(content: bytes) -> int:
 def dotted(content: bytes) -> str:
     """Return the content of an OBJECT IDENTIFIER as text such as '1.2.840.10045.2.1' (X.690 8.19)."""
     if not content or content[-1] & 0x80 or len(content) > 64:
-        raise DerError(f"DER OBJECT IDENTIFIER must have 1 to 64 bytes, the last below 128, got {content[:64]!r}")
+        raise DerError(f"DER OBJECT IDENTIFIER must have 1 to 64 bytes, the last below 128, got {len(content)!r} bytes")
     arcs, value = [], 0
     for byte in content:
         value = value << 7 | byte & 0x7F

@@ -1,0 +1,222 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One scan: what is named on the host first, then the folders, then where links lead; at last the answer."""
+
+import base64
+import math
+import os
+import stat
+import time
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import findings, keys, mounts, named_paths, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
+
+_MOST_FILE_SIZE = 1 << 30
+Used = t.Dict[bytes, t.Set[str]]
+
+
+class Options(t.NamedTuple):
+    """What was asked for, paths as bytes."""
+
+    paths: t.Optional[t.List[bytes]]  # None: those of the table
+    exclude: t.List[bytes]
+    max_file_size: int
+    max_seconds: t.Optional[float]
+    home: bool
+
+    @classmethod
+    def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
+        """Check the arguments of the verb."""
+        size = args["max_file_size"]
+        if not reading.SMALLEST <= size <= _MOST_FILE_SIZE:
+            raise HostError(f"max_file_size must be between {reading.SMALLEST!r} and {_MOST_FILE_SIZE!r} bytes, got {size!r}")
+        paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
+        for path in paths or ():
+            if not path.startswith(b"/") or b"\0" in path:
+                raise HostError(f"paths must be absolute, got {path_text(path)!r}")
+        return cls(paths, [path_bytes(text) for text in args["exclude"]], size, args["max_seconds"], bool(args["home"]))
+
+
+class Scan:
+    """Looks at one host; every method may be called once, in the order in which they stand here."""
+
+    def __init__(self, options: Options, mounted: mounts.Mounts, own: t.Iterable[bytes], run: t.Optional[keys.Run]) -> None:
+        """`own` are folders of ours, `run` starts openssl (`_host/run.py`)."""
+        self._started = time.monotonic()
+        self._options = options
+        self._deadline = math.inf if options.max_seconds is None else self._started + options.max_seconds
+        for path in options.paths or ():
+            mounted = mounts.allow(mounted, path)
+        self._ledger = walk.Ledger()
+        self._reader = reading.Reader(options.max_file_size)
+        self._found = findings.Findings(self._reader, self._ledger, run)
+        rules = walk.Rules(mounted, options.exclude, own, home=options.home)
+        self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
+        self._rules = rules
+        self._resolver = mounts.Resolver(mounted)
+        self._used: Used = {}
+        self._links: t.Set[bytes] = set()
+        self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
+        self._left_over: t.Set[bytes] = set()
+
+    def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
+        """Look at the files and folders that services use, and at the files that units and processes (`others`) name, wherever they lie."""
+        used = named_paths.service_paths(services)
+        for path in sorted(set(others))[: named_paths.MOST_PATHS]:
+            used.setdefault(path, set())
+        for path in sorted(used):
+            if self._is_over(path):
+                continue
+            target = self._resolver.resolve(path)
+            if target.status is None:
+                if used[path] and target.reason:
+                    self._ledger.problem(path, f"named by {', '.join(sorted(used[path]))}: {target.reason}")
+            elif stat.S_ISREG(target.status.st_mode):
+                self._name(path, target.path, used[path])
+            elif stat.S_ISDIR(target.status.st_mode) and used[path]:
+                self._named_folder(target.path, used[path])
+
+    def _name(self, path: bytes, canonical: bytes, services: t.Set[str]) -> None:
+        self._used.setdefault(canonical, set()).update(services)
+        if path != canonical:
+            self._links.add(path)
+        self._look(canonical)
+
+    def _named_folder(self, folder: bytes, services: t.Set[str]) -> None:
+        """Look at the files of a folder that a service loads; what lies deeper it does not load."""
+        try:
+            names = os.listdir(folder)
+        except OSError as exc:
+            self._ledger.problem(folder, mounts.reason_of(exc))
+            return
+        for name in sorted(names):
+            target = self._resolver.resolve(os.path.join(folder, name))
+            if target.status is not None and stat.S_ISREG(target.status.st_mode):
+                self._name(os.path.join(folder, name), target.path, services)
+
+    def folders(self) -> None:
+        """Walk the paths that were given, or those of the table."""
+        given = self._options.paths is not None
+        paths = list(self._options.paths if self._options.paths is not None else paths_table.DEFAULT_PATHS)
+        if self._options.home and not given:
+            paths.append(paths_table.HOME)
+        for path in paths:
+            if self._is_over(path):
+                continue
+            target = self._resolver.resolve(path)
+            if target.status is None:
+                self._not_there(path, target, given=given)
+            elif stat.S_ISDIR(target.status.st_mode):
+                self._walk(target.path)
+            elif stat.S_ISREG(target.status.st_mode):
+                self._look(target.path)
+
+    def _not_there(self, path: bytes, target: mounts.Target, *, given: bool) -> None:
+        if given:
+            self._ledger.problem(path, target.reason)
+        elif target.reason != os.strerror(2):
+            self._ledger.skip(path, target.reason)
+
+    def _walk(self, folder: bytes) -> None:
+        if folder in self._walker.folders:
+            return
+        try:
+            self._walker.walk(folder)
+        except walk.OutOfTime:
+            self._left_over.update(self._walker.unfinished(folder))
+
+    def _look(self, path: bytes) -> None:
+        """Look at one file, once, unless a walk has done so."""
+        if path in self._alone or os.path.dirname(path) in self._walker.folders:
+            return
+        self._alone.add(path)
+        try:
+            status = self._reader.look(path, None)
+        except (OSError, reading.Unusable) as exc:
+            self._walker.refused(path, exc, path)
+            return
+        if status is not None:
+            self._found.add(path, status)
+
+    def links(self) -> None:
+        """Follow the links that were met: one step out of the paths and no further, and nowhere twice."""
+        met = sorted(self._links.union(self._walker.links))
+        self._walker.links = []
+        for link in met:
+            self._follow(link, outside=False)
+        for link in sorted(self._walker.links):  # met outside of the paths
+            self._follow(link, outside=True)
+
+    def _follow(self, link: bytes, *, outside: bool) -> None:
+        if self._is_over(link):
+            return
+        target = self._resolver.resolve(link)
+        if target.status is None:
+            return
+        if stat.S_ISREG(target.status.st_mode):
+            self._follow_to_file(link, target, outside=outside)
+        elif stat.S_ISDIR(target.status.st_mode) and target.path not in self._walker.folders:
+            self._follow_to_folder(link, target.path, outside=outside)
+
+    def _follow_to_file(self, link: bytes, target: mounts.Target, *, outside: bool) -> None:
+        known = self._found.known(target.path, t.cast(os.stat_result, target.status))
+        if known is None and not outside:
+            self._look(target.path)
+            known = self._found.files.get(target.path)
+        if known is not None:
+            known.links.add(link)
+
+    def _follow_to_folder(self, link: bytes, folder: bytes, *, outside: bool) -> None:
+        reason = self._rules.out(folder, os.path.basename(folder))
+        if outside:
+            reason = "link that leads out of the paths a second time"
+        elif folder == b"/" or any(done.startswith(folder + b"/") for done in self._walker.folders):
+            reason = "link to a folder that the paths lie in"
+        if reason is None:
+            self._walk(folder)
+        else:
+            self._ledger.skip(link, reason)
+
+    def _is_over(self, path: bytes) -> bool:
+        """Whether the time is over; then the folder of the first level of `path` is left over."""
+        if time.monotonic() <= self._deadline:
+            return False
+        self._left_over.add(b"/".join(path.split(b"/")[:3]))
+        return True
+
+    def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
+        """Return the rows of all that was found and left out."""
+        table = places.Places(self._found, self._used)
+        bundles = table.build(known_bundles)
+        wanted = {row["certificate"] for row in table.places}
+        wanted.update(digest for row in bundles for digest in row["certificates"] or ())
+        withheld = len(wanted & self._found.withheld)
+        if withheld:
+            self._ledger.skip(b"/", "certificates beyond what one answer may hold", b"")
+        content = {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
+        left_over = [path_text(path) for path in sorted(self._left_over)]
+        summary = {
+            "files": self._reader.files,
+            "folders": len(self._walker.folders),
+            "bytes": self._reader.bytes,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "certificates": len(wanted),
+            "places": len(table.places),
+            "keys": len(table.keys),
+            "bundles": len(bundles),
+        }
+        return {
+            "certificates": content,
+            "places": table.places,
+            "keys": table.keys,
+            "bundles": bundles,
+            "summary": summary,
+            "problems": self._ledger.problems(),
+            "skipped": self._ledger.skipped(),
+            "left_over": left_over,
+            "complete": not left_over and not withheld,
+            "privileged": os.geteuid() == 0,
+        }

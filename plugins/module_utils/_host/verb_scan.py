@@ -1,0 +1,20 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at."""
+
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import mounts, named_paths, processes, scan, service_table, services
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
+
+
+def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
+    """Scan this host; nothing is written. The shapes are those of docs/architecture.md."""
+    looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
+    found = services.find_services(service_table.check_entries(args["services"]), processes)
+    looking.named(found, named_paths.unit_paths().union(filter(named_paths.is_wanted, processes.process_paths())))
+    looking.folders()
+    looking.links()
+    return dict(looking.answer(frozenset(args["known_bundles"])), services=found)
