@@ -73,16 +73,17 @@ class Findings:
         """Return the file that was found at this canonical path or under another name."""
         return self.files.get(path) or self._identities.get((status.st_dev, status.st_ino))
 
-    def add(self, path: bytes, status: os.stat_result) -> None:
-        """Read the file at `path`, which may hold something."""
+    def add(self, path: bytes, seen: reading.Seen) -> None:
+        """Take what is in the file at `path`."""
+        status = seen.status
         file = self.known(path, status)
         if file is not None:
             if file.path != path:
                 file.links.add(path)
             return
         try:
-            file = self._read(path, status)
-        except (OSError, reading.Unusable) as exc:
+            file = self._read(path, seen)
+        except (OSError, reading.UnusableError) as exc:
             self._refused(path, exc)
             return
         if file.certificates or file.keys:
@@ -90,19 +91,20 @@ class Findings:
             self._identities[(status.st_dev, status.st_ino)] = file
 
     def _refused(self, path: bytes, exc: Exception) -> None:
-        reason = exc.reason if isinstance(exc, reading.Unusable) else os.strerror(getattr(exc, "errno", None) or 5)
+        reason = exc.reason if isinstance(exc, reading.UnusableError) else os.strerror(getattr(exc, "errno", None) or 5)
         self._ledger.problem(path, walk.VANISHED if isinstance(exc, FileNotFoundError) else reason)
 
-    def _read(self, path: bytes, status: os.stat_result) -> File:
+    def _read(self, path: bytes, seen: reading.Seen) -> File:
         """Read a file once more when it changed under our eyes; what changes all the time is kept as seen last, and told."""
         for last in (False, True):
-            file = File(path, status)
+            file = File(path, seen.status)
             digest = hashlib.sha256()
+            pieces = self._reader.pieces(path) if seen.content is None else iter((seen.content,))
             try:
-                for item in _items(_hashed(self._reader.pieces(path, None), digest)):
+                for item in _items(_hashed(pieces, digest)):
                     self._take(file, item)
                 break
-            except reading.Unusable as exc:
+            except reading.UnusableError as exc:
                 if last:
                     self._ledger.problem(path, exc.reason)
         file.digest = digest.hexdigest()

@@ -100,8 +100,11 @@ UNTOUCHED_FILE_SYSTEMS: t.Dict[bytes, str] = {
     ),
     b"autofs": "automounted file system",
     **dict.fromkeys(
-        (b"proc", b"sysfs", b"devtmpfs", b"devpts", b"cgroup", b"cgroup2", b"securityfs", b"debugfs", b"tracefs", b"bpf", b"pstore", b"configfs", b"mqueue")
-        + (b"hugetlbfs", b"binfmt_misc", b"efivarfs", b"rpc_pipefs", b"nsfs", b"selinuxfs", b"fusectl"),
+        (b"proc", b"sysfs", b"devtmpfs", b"devpts", b"cgroup", b"cgroup2", b"securityfs", b"debugfs", b"tracefs", b"bpf", b"pstore", b"configfs", b"mqueue"),
+        "file system of the kernel",
+    ),
+    **dict.fromkeys(
+        (b"hugetlbfs", b"binfmt_misc", b"efivarfs", b"rpc_pipefs", b"nsfs", b"selinuxfs", b"fusectl"),
         "file system of the kernel",
     ),
 }
@@ -175,4 +178,5 @@ PROGRAM_FOLDERS = (
     b"/proc/",
     b"/sys/",
 )
+BINARY_FOLDERS = (b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/games/")  # links of /etc/alternatives to these are not followed
 UNIT_FOLDERS = (b"/etc/systemd/system", b"/run/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system")

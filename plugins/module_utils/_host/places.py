@@ -4,10 +4,12 @@
 """Places, keys and bundles as the rows of an answer.
 
 Trust anchors are bundles, stored once by a hash and referenced. Two things are one:
-- A file of at least two certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them self-issued. Its hash is that of its
-  bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more than BULK certificates always is.
-- A folder of the system's trust store (paths_table.TRUST_FOLDERS): its files that hold nothing but anchors, together. Its hash is that of the anchors' sorted
-  hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates in such a folder are ordinary places.
+- A file of at least two certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them self-issued. Its hash
+  is that of its bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more than BULK certificates
+  always is.
+- A folder of the system's trust store (paths_table.TRUST_FOLDERS): its files that hold nothing but anchors, together. Its hash is that of the anchors'
+  sorted hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates in such a folder, and
+  anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
 """
 
 import grp
@@ -84,7 +86,8 @@ class Places:
         """Whether a file lies in a trust store and holds nothing else than anchors."""
         if file.keys or not file.certificates or self.class_of(file) != "trust_store":
             return False
-        return all(self._found.marks[digest].is_anchor for _, digest in file.certificates)
+        marks = [self._found.marks[digest] for _, digest in file.certificates]
+        return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
 
     def _file_bundle(self, file: findings.File) -> None:
         kind = min((self._class(path) for path in [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
@@ -92,7 +95,8 @@ class Places:
         self._add_bundle(file.digest, _unique(digest for _, digest in file.certificates), row)
 
     def _folder_bundle(self, folder: bytes, members: t.Iterable[findings.File]) -> None:
-        anchors, links = set(), set()
+        anchors: t.Set[str] = set()
+        links: t.Set[bytes] = set()
         for file in members:
             anchors.update(digest for _, digest in file.certificates)
             links.update(os.path.dirname(link) for link in file.links)

@@ -25,13 +25,20 @@ _OTHER_STORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _STORE_STARTS = {store[0] for store in _OTHER_STORES}
 
 
-class Unusable(Exception):
+class UnusableError(ValueError):
     """The file is left alone; `reason` says why, in a word of `skipped` when it was a decision and of `problems` when it was a failure."""
 
     def __init__(self, reason: str, *, failure: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.failure = failure
+
+
+class Seen(t.NamedTuple):
+    """A file that may hold something: its content, None where it is to be read in pieces."""
+
+    status: os.stat_result
+    content: t.Optional[bytes]
 
 
 class Reader:
@@ -46,35 +53,38 @@ class Reader:
         self._buffer = bytearray(min(max_file_size, LARGEST_AT_ONCE) + 1)
         self._view = memoryview(self._buffer)
 
-    def look(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Optional[os.stat_result]:
-        """Read the file `name` in the open folder, or of that path without one; return its status when it may hold certificates or keys.
+    def look(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Optional[Seen]:
+        """Read the file `name` in the open folder, or of that path without one; return None when it holds neither certificates nor keys.
 
-        Raise Unusable for what is no regular file or too large, OSError where the system refuses.
+        Raise UnusableError for what is no regular file or too large, OSError where the system refuses.
         """
         descriptor = open_file(name, folder)
         try:
             status = os.fstat(descriptor)
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
-                raise Unusable("FIFO, socket or device")
+                raise UnusableError("FIFO, socket or device")
             if size < SMALLEST:
                 return None
             self.files += 1
             if size > self.max_file_size:
-                raise Unusable(self._too_large)
+                raise UnusableError(self._too_large)
             length = self._fill(descriptor, 0, min(size, LARGEST_AT_ONCE))
             self.bytes += length
-            return status if length == LARGEST_AT_ONCE or self._interesting(length) else None
+            if length < LARGEST_AT_ONCE and not self._interesting(length):
+                return None
+            whole = length == size and not _has_changed(status, os.fstat(descriptor))
+            return Seen(status, bytes(self._view[:length]) if whole else None)
         finally:
             os.close(descriptor)
 
-    def pieces(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Iterator[bytes]:
-        """Yield the content of a file in order; raise Unusable when it changes in the meantime."""
-        descriptor = open_file(name, folder)
+    def pieces(self, path: bytes) -> t.Iterator[bytes]:
+        """Yield the content of a file in order; raise UnusableError when it changes in the meantime."""
+        descriptor = open_file(path, None)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode) or before.st_size > self.max_file_size:
-                raise Unusable(self._too_large)
+                raise UnusableError(self._too_large)
             offset = 0
             while offset < before.st_size:
                 length = self._fill(descriptor, offset, min(before.st_size - offset, LARGEST_AT_ONCE))
@@ -82,9 +92,8 @@ class Reader:
                     break
                 yield bytes(self._view[:length])
                 offset += length
-            after = os.fstat(descriptor)
-            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns) or offset != before.st_size:
-                raise Unusable("it changed while it was read", failure=True)
+            if offset != before.st_size or _has_changed(before, os.fstat(descriptor)):
+                raise UnusableError("it changed while it was read", failure=True)
         finally:
             os.close(descriptor)
 
@@ -127,6 +136,10 @@ class Reader:
             return os.preadv(descriptor, [self._view[:wanted]], offset, _NO_WAIT)
         except OSError as exc:
             return 0 if exc.errno == errno.EAGAIN else None
+
+
+def _has_changed(before: os.stat_result, after: os.stat_result) -> bool:
+    return (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 
 
 def is_other_store(start: bytes) -> bool:

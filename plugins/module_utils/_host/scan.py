@@ -125,7 +125,7 @@ class Scan:
             return
         try:
             self._walker.walk(folder)
-        except walk.OutOfTime:
+        except walk.OutOfTimeError:
             self._left_over.update(self._walker.unfinished(folder))
 
     def _look(self, path: bytes) -> None:
@@ -133,13 +133,16 @@ class Scan:
         if path in self._alone or os.path.dirname(path) in self._walker.folders:
             return
         self._alone.add(path)
+        if self._rules.exclude and self._rules.exclude.index(path) is not None:
+            self._ledger.skip(path, walk.EXCLUDED)
+            return
         try:
-            status = self._reader.look(path, None)
-        except (OSError, reading.Unusable) as exc:
+            seen = self._reader.look(path, None)
+        except (OSError, reading.UnusableError) as exc:
             self._walker.refused(path, exc, path)
             return
-        if status is not None:
-            self._found.add(path, status)
+        if seen is not None:
+            self._found.add(path, seen)
 
     def links(self) -> None:
         """Follow the links that were met: one step out of the paths and no further, and nowhere twice."""
@@ -162,6 +165,9 @@ class Scan:
             self._follow_to_folder(link, target.path, outside=outside)
 
     def _follow_to_file(self, link: bytes, target: mounts.Target, *, outside: bool) -> None:
+        if target.path.startswith(paths_table.BINARY_FOLDERS):
+            self._ledger.skip(link, "link to a program")
+            return
         known = self._found.known(target.path, t.cast(os.stat_result, target.status))
         if known is None and not outside:
             self._look(target.path)

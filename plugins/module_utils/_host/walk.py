@@ -14,10 +14,11 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 
 _MOST_PROBLEMS = 1000
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
+EXCLUDED = "excluded"
 VANISHED = "it vanished while it was looked at"
 
 
-class OutOfTime(Exception):
+class OutOfTimeError(ValueError):
     """The time that a scan may take is over."""
 
 
@@ -61,7 +62,7 @@ class Rules:
         self.exclude = patterns.Patterns(exclude)
         self._reasons = list(paths_table.OUT_FOLDERS.values())
         self._folders = patterns.Patterns(paths_table.OUT_FOLDERS)
-        self._exact: t.Dict[bytes, str] = dict(mounted.untouched, **{})
+        self._exact: t.Dict[bytes, str] = dict(mounted.untouched)
         self._exact.update(mounted.out)
         self._exact.update(dict.fromkeys(own, paths_table.OUR_REASON))
         if not home:
@@ -77,13 +78,13 @@ class Rules:
         index = self._folders.index(path)
         if index is not None:
             return self._reasons[index]
-        return "excluded" if self.exclude and self.exclude.index(path) is not None else None
+        return EXCLUDED if self.exclude and self.exclude.index(path) is not None else None
 
 
 class Walker:
-    """Walks top folders one after the other; `found(path, status)` is called for every file that may hold certificates or keys."""
+    """Walks top folders one after the other; `found(path, seen)` is called for every file that may hold certificates or keys."""
 
-    def __init__(self, rules: Rules, reader: reading.Reader, ledger: Ledger, found: t.Callable[[bytes, os.stat_result], None], deadline: float) -> None:
+    def __init__(self, rules: Rules, reader: reading.Reader, ledger: Ledger, found: t.Callable[[bytes, reading.Seen], None], deadline: float) -> None:
         self.folders: t.Set[bytes] = set()
         self.links: t.List[bytes] = []
         self._rules = rules
@@ -95,14 +96,14 @@ class Walker:
         self._stack: t.List[bytes] = []
 
     def walk(self, top: bytes, *, deep: bool = True) -> None:
-        """Walk the folder `top`, a canonical path; raise OutOfTime with the rest of it in `unfinished`."""
+        """Walk the folder `top`, a canonical path; raise OutOfTimeError with the rest of it in `unfinished`."""
         self._stack = [top]
         while self._stack:
             self.check_time()
             path = self._stack.pop()
             try:
                 self._folder(path, top, deep)
-            except OutOfTime:
+            except OutOfTimeError:
                 self._stack.append(path)
                 raise
             except OSError as exc:
@@ -116,7 +117,7 @@ class Walker:
     def check_time(self) -> None:
         """Raise OutOfTime when it is over."""
         if time.monotonic() > self._deadline:
-            raise OutOfTime
+            raise OutOfTimeError
 
     def _folder(self, path: bytes, top: bytes, deep: bool) -> None:
         descriptor = reading.open_folder(path)
@@ -140,16 +141,16 @@ class Walker:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 if monotonic() > deadline:
-                    raise OutOfTime
+                    raise OutOfTimeError
                 if filtered and self._excluded(path, entry.name, top):
                     continue
                 try:
-                    status = look(entry.name, descriptor)
-                except (OSError, reading.Unusable) as exc:
+                    seen = look(entry.name, descriptor)
+                except (OSError, reading.UnusableError) as exc:
                     self.refused(_join(path, entry.name), exc, top)
                     continue
-                if status is not None:
-                    self._found(_join(path, entry.name), status)
+                if seen is not None:
+                    self._take(_join(path, entry.name), seen, top)
             elif entry.is_dir(follow_symlinks=False):
                 below.append(os.fsencode(entry.name))
             elif entry.is_symlink():
@@ -158,11 +159,17 @@ class Walker:
                 self._ledger.skip(_join(path, entry.name), "FIFO, socket or device", top)
         return below
 
+    def _take(self, path: bytes, seen: reading.Seen, top: bytes) -> None:
+        if os.path.basename(path).startswith(paths_table.OUR_PREFIX):
+            self._ledger.skip(path, paths_table.OUR_REASON, top)
+        else:
+            self._found(path, seen)
+
     def _excluded(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
         full = _join(path, name)
         if self._rules.exclude.index(full) is None:
             return False
-        self._ledger.skip(full, "excluded", top)
+        self._ledger.skip(full, EXCLUDED, top)
         return True
 
     def _wanted(self, path: bytes, top: bytes, names: t.Iterable[bytes]) -> t.Iterator[bytes]:
@@ -176,7 +183,7 @@ class Walker:
 
     def refused(self, path: bytes, error: Exception, top: bytes) -> None:
         """Note why a file was not looked at."""
-        if isinstance(error, reading.Unusable):
+        if isinstance(error, reading.UnusableError):
             if error.failure:
                 self._ledger.problem(path, error.reason)
             else:
