@@ -80,6 +80,8 @@ def target_passes(target: str) -> bool:
 def run_target(target: str, work: Path) -> str:
     """Run the target's runme.sh or its role; `output_dir` is a folder of its own that goes away."""
     env = {**tool_environment(), "ANSIBLE_ROLES_PATH": str(TARGETS), "ANSIBLE_NOCOLOR": "1", "OUTPUT_DIR": str(work)}
+    # For this path Ansible goes by the user's name instead of HOME.
+    env["ANSIBLE_REMOTE_TMP"] = str(work / "remote_tmp")
     if (TARGETS / target / "runme.sh").is_file():
         return run([TARGETS / target / "runme.sh"], cwd=TARGETS / target, env=env)
     inventory = work / "inventory.ini"
