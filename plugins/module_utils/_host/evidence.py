@@ -6,11 +6,11 @@
 import binascii
 import hashlib
 import os
-import platform
 import pwd
 import re
 import socket
 import struct
+import sys
 import typing as t
 
 _SSH = b"/etc/ssh"
@@ -37,7 +37,7 @@ def host_evidence(now: float) -> t.Dict[str, t.Any]:
         "product_uuid": _first_match(_PRODUCT_UUID, "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         "ssh_host_keys": ssh_host_keys(_SSH),
         "addresses": addresses(),
-        "python": platform.python_version(),
+        "python": "{0}.{1}.{2}".format(*sys.version_info),
         "openssl": None,
     }
 
@@ -105,7 +105,7 @@ def _user(uid: int) -> str:
 def _first_match(paths: t.Sequence[bytes], pattern: str) -> t.Optional[str]:
     for path in paths:
         text = _read(path).decode("ascii", "replace").strip().lower()
-        if re.match(pattern + "$", text):
+        if re.fullmatch(pattern, text):
             return text
     return None
 

@@ -90,7 +90,7 @@ def _run(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
 
 
 def _check_transaction(verb: str, transaction: t.Any) -> None:
-    if not isinstance(transaction, str) or not re.match("[0-9a-f]{32}$", transaction):
+    if not isinstance(transaction, str) or not re.fullmatch("[0-9a-f]{32}", transaction):
         raise HostError("{0!r} changes the host and needs a transaction of 32 lower-case hexadecimal digits, got {1!r}".format(verb, transaction))
 
 

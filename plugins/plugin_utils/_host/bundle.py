@@ -20,7 +20,8 @@ SOURCES: dict[str, tuple[str, ...]] = {}
 
 
 def _packed(value: object) -> str:
-    return base64.b64encode(zlib.compress(json.dumps(value).encode(), 9)).decode("ascii")
+    # In short lines: of a text that is cut off, an old Python shows the last line.
+    return base64.encodebytes(zlib.compress(json.dumps(value).encode(), 9)).decode("ascii")
 
 
 def _read(names: tuple[str, ...]) -> dict[str, str]:
@@ -40,7 +41,7 @@ def program_digest(verb: str) -> str:
 
 def program_text(verb: str, request: t.Mapping[str, object]) -> str:
     """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing."""
-    return f'{_START}\n\nstart("""\n{_BUNDLES[verb]}\n""", """\n{packed_request(request)}\n""")\n'
+    return f'{_START}\n\nstart("""\n{_BUNDLES[verb]}""", """\n{packed_request(request)}""")\n'
 
 
 def packed_request(request: t.Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ import secrets
 import typing as t
 import zlib
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import CHANGING, PACKED_LIMIT, UNPACKED_LIMIT
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, packed_request, program_digest, program_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables
@@ -123,8 +123,15 @@ def _by_program(action: t.Any, task_vars: dict[str, t.Any], request: Answer) -> 
     # A Python that reads its program from a terminal waits for ever.
     command = f"test -t 0 && exit {_TERMINAL}; {action._compute_environment_string()} {python} -I -S -"
     program = program_text(request["verb"], request).encode()
-    with _without_terminal(action._connection):
-        finished = action._low_level_execute_command(command, in_data=program)
+    try:
+        with _without_terminal(action._connection):
+            finished = action._low_level_execute_command(command, in_data=program)
+    except AnsibleConnectionFailure:
+        raise
+    except AnsibleError as exc:  # become failed, before anything was started
+        if _NO_TERMINAL in str(exc):
+            return None
+        raise
     return _framed(finished, request["nonce"], python)
 
 
@@ -177,9 +184,10 @@ def _not_started(finished: t.Mapping[str, t.Any], python: str) -> None:
     code = finished["rc"]
     if code == _TERMINAL or _NO_TERMINAL in finished["stderr"] or _NO_TERMINAL in finished["stdout"]:
         return
-    reason = _last_line(finished)
     if code in (126, 127):
-        raise AnsibleActionFail(f"The module interpreter {python!r} was not found. Consider overriding the configured interpreter path for this host. {reason}")
+        advice = "Consider overriding the configured interpreter path for this host."
+        raise AnsibleActionFail(f"The module interpreter {python!r} was not found. {advice} {_printable(finished['stderr'])}")
+    reason = _last_line(finished)
     if code == 0:
         raise ExchangeError(f"nothing came back from the host program: {reason}", "died")
     raise ExchangeError(f"the host program did not start (code {code}): {reason}", "host")
@@ -193,8 +201,17 @@ def _last_line(finished: t.Mapping[str, t.Any]) -> str:
 # The module.
 
 
+class _Unprinted(str):
+    """Text that ansible-core does not show where it prints the arguments of a module for debugging."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'not printed'"
+
+
 def _by_module(action: t.Any, task_vars: dict[str, t.Any], request: Answer) -> Answer:
-    module_args = {"verb": request["verb"], "request": packed_request(request)}
+    module_args = {"verb": request["verb"], "request": _Unprinted(packed_request(request))}
     result = action._execute_module(module_name="certops.fleet.host_program", module_args=module_args, task_vars=task_vars)
     packed = result.get("answer")
     if isinstance(packed, str):

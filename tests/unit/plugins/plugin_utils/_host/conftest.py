@@ -80,14 +80,21 @@ class Estate:
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_BECOME_ALLOW_SAME_USER": "1",
             "HOME": str(self.folder),
             "XDG_STATE_HOME": "",
             **extra,
         }
 
 
+@pytest.fixture
+def estate(collection: Estate) -> Estate:
+    collection.log()
+    return collection
+
+
 @pytest.fixture(scope="session")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     folder = tmp_path_factory.mktemp("estate")
     plugins = folder / "path/ansible_collections/certops/fleet/plugins"
     for part in ("module_utils", "plugin_utils", "modules"):
@@ -97,8 +104,9 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
         shutil.copy(ROOT / name, plugins.parent / name)
     for verb in VERBS:
         shutil.copy(FIXTURES / "double.py", plugins / f"module_utils/_host/verb_{verb}.py")
-    (plugins / "action").mkdir()
-    shutil.copy(FIXTURES / "probe.py", plugins / "action/probe.py")
+    for folder_name, name in (("action", "probe.py"), ("connection", "odd.py")):
+        (plugins / folder_name).mkdir()
+        shutil.copy(FIXTURES / name, plugins / folder_name / name)
     shutil.copy(FIXTURES / "probe_module.py", plugins / "modules/probe.py")
     (folder / "callbacks").mkdir()
     shutil.copy(FIXTURES / "keep.py", folder / "callbacks/keep.py")
