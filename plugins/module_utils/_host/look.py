@@ -4,6 +4,7 @@
 """Seeing which certificate a listener really shows: whole handshakes, each for itself, believing nothing."""
 
 import base64
+import hashlib
 import ipaddress
 import re
 import socket
@@ -80,14 +81,14 @@ def _look(address: str, port: int, name: str, key_type: str, seconds: float) -> 
     seen: Seen = {"address": address, "port": port, "name": name, "key_type": key_type, "sha256": None, "spki": None, "der": None, "error": None}
     try:
         certificate = _shown(address, port, _server_name(name), key_type, time.monotonic() + seconds)
-        facts = x509.facts(certificate)
     except LookError as exc:
         seen["error"] = f"{_place(address, port)} {exc}"
         return seen, not isinstance(exc, NoAnswer)
+    seen.update(sha256=hashlib.sha256(certificate).hexdigest(), der=base64.b64encode(certificate).decode())
+    try:
+        seen["spki"] = x509.facts(certificate).spki
     except DerError as exc:
-        seen["error"] = f"{_place(address, port)} showed something that is no certificate: {exc}"
-    else:
-        seen.update(sha256=facts.sha256, spki=facts.spki, der=base64.b64encode(certificate).decode())
+        seen["error"] = f"{_place(address, port)} showed a certificate that cannot be read: {exc}"
     return seen, True
 
 
@@ -143,8 +144,13 @@ def _shown(address: str, port: int, name: t.Optional[str], key_type: str, end: f
 
 
 def _of_type(certificate: bytes, key_type: str) -> bytes:
-    kind = x509.facts(certificate).key_type
-    if key_type not in ("any", kind):
+    if key_type == "any":
+        return certificate
+    try:
+        kind = x509.facts(certificate).key_type
+    except DerError:
+        kind = "unknown"
+    if kind != key_type:
         raise HandshakeRefused(f"showed a certificate with a key of type {kind!r} when asked for {key_type!r}")
     return certificate
 
