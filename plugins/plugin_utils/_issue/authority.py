@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.files import read_file
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import load_encrypted
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import Urls
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, require, x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, require, serialization, x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 ROOT, ROOT_KEY = "root.pem", "root.key"
 ISSUING, ISSUING_KEY = "issuing.pem", "issuing.key"
@@ -108,3 +109,8 @@ def private_key(found: Authority, name: str, passphrase: bytes) -> t.Any:
     if certificate is not None and key.public_key() != certificate.public_key():
         raise AuthorityError(f"file {found.path(name)!r} is not the key of {name.replace('.key', '.pem')!r}")
     return key
+
+
+def certificate_facts(certificate: t.Any) -> dict[str, t.Any] | None:
+    """Return the certificate's facts for a result, None where there is no certificate yet."""
+    return None if certificate is None else certificate_info(certificate.public_bytes(serialization.Encoding.DER))

@@ -23,6 +23,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.authority imp
     read_authority,
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.constraints import Constraints
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.extensions import authority_key_identifier, usages
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.files import (
     FOLDER_MODE,
     KEY_MODE,
@@ -34,21 +35,21 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.files import 
     set_mode,
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import encrypted_pem, generate, signature_hash
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import BACKDATE
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import AuthoritySettings, CaShape, Urls, shape_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.subject import subject_text, x509_name
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import serialization, x509
 
-# Hosts whose clock is a little slow accept a fresh certificate.
-BACKDATE = timedelta(minutes=5)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done (or would be), in which ways the CA differs from its settings for good, and the CA as it is now."""
+    """What was done (or would be), in which ways the CA differs from its settings for good, the CA as it is now, and both states as text."""
 
     actions: tuple[str, ...]
     differences: tuple[str, ...]
     authority: Authority
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,6 @@ class Signer:
 
     certificate: t.Any
     key: t.Any
-
-
-def usages(*names: str) -> t.Any:
-    """Return a KeyUsage with just these."""
-    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
-    return x509.KeyUsage(**{name: name in names for name in every}, encipher_only=False, decipher_only=False)
 
 
 def ca_certificate(shape: CaShape, public_key: t.Any, signer: Signer, now: datetime) -> t.Any:
@@ -84,12 +79,6 @@ def ca_certificate(shape: CaShape, public_key: t.Any, signer: Signer, now: datet
     for extension in shape.urls.extensions():
         builder = builder.add_extension(extension, critical=False)
     return builder.not_valid_before(not_before).not_valid_after(not_after).sign(signer.key, signature_hash(signer.key))
-
-
-def authority_key_identifier(issuer: t.Any) -> t.Any:
-    """Return the extension that points to the issuer by its own subject key identifier."""
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
 def certificate_pem(certificate: t.Any) -> bytes:
@@ -168,6 +157,21 @@ def _perform(settings: AuthoritySettings, found: Authority, passphrase: bytes, n
         replace_file(found.path(URLS), json.dumps(asdict(settings.urls), indent=1).encode() + b"\n", PUBLIC_MODE)
 
 
+def _described(root: CaShape | None, issuing: CaShape | None, urls: Urls) -> str:
+    lines = [
+        f"{role}: {subject_text(shape.subject)}; {shape.key_type}; {shape.lifetime_days} days; name constraints: {_shown(shape.constraints)}\n"
+        for role, shape in (("root", root), ("issuing", issuing))
+        if shape is not None
+    ]
+    return "".join(lines) + (f"URLs in certificates: {_shown(urls)}\n" if lines else "")
+
+
+def _texts(settings: AuthoritySettings, found: Authority) -> tuple[str, str]:
+    """Return the CA before and after: what exists stays, what is missing is made as wanted."""
+    root, issuing = (None if each is None else shape_of(each) for each in (found.root, found.issuing))
+    return _described(root, issuing, found.urls or Urls()), _described(root or settings.root, issuing or settings.issuing, settings.urls)
+
+
 def ensure_authority(settings: AuthoritySettings, passphrase: bytes, *, now: datetime, check: bool = False) -> Outcome:
     """Bring the CA's folder to what the settings say, or with `check` only tell what that takes.
 
@@ -177,6 +181,7 @@ def ensure_authority(settings: AuthoritySettings, passphrase: bytes, *, now: dat
     for name, content in ((ROOT_KEY, found.root_key), (ISSUING_KEY, found.issuing_key)):
         if content is not None:
             private_key(found, name, passphrase)
+    before, after = _texts(settings, found)
     modes = _wrong_modes(found)
     actions = (*_planned(settings, found), *(text for _path, _mode, text in modes))
     if actions and not check:
@@ -184,4 +189,4 @@ def ensure_authority(settings: AuthoritySettings, passphrase: bytes, *, now: dat
         for path, mode, _text in modes:
             set_mode(path, mode)
         found = read_authority(settings.directory)
-    return Outcome(actions, _differences(settings, found), found)
+    return Outcome(actions, _differences(settings, found), found, before, after)

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.authority import ISSUING_KEY, Authority, private_key, read_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.constraints import constraints_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import BACKDATE, authority_key_identifier, usages
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.extensions import authority_key_identifier, usages
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import checked_passphrase, signature_hash
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.lint import Expected, lint
-from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import key_usages
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import BACKDATE, key_usages
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.provider import Issued, IssuerError, IssuerSettings, Status
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import CheckedRequest
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import Urls
@@ -138,11 +138,10 @@ def _validity(name: str, request: CheckedRequest, authority: Authority, now: dat
 
 def _builder(request: CheckedRequest, authority: Authority, serial: int, validity: Validity) -> t.Any:
     want, public_key = request.wanted, request.public_key
-    extended = x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage) for usage in want.profile.extended_key_usages])
     extensions = [
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (usages(*key_usages(request.key_kind)), True),
-        (extended, False),
+        (want.extended_key_usage(), False),
         (want.general_names(), not want.subject),
         (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
         (authority_key_identifier(authority.issuing), False),

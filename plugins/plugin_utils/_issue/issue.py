@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Intent, Issuance, SerialTakenError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Issuer as IssuerRow
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issuers import make_issuers, parse_issuers
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import Profile
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.provider import Issued, Issuer, IssuerError
-from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import CheckedRequest, Wanted, checked_request
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import CheckedRequest, Wanted, checked_request, wanted
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name
 
 if t.TYPE_CHECKING:
     from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
@@ -39,24 +43,13 @@ class Order:
     transaction: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An issued certificate (DER) with its chain, the issuer, and why those before it in the order were passed over."""
-
-    issuance: int
-    issuer: str
-    der: bytes
-    chain: tuple[bytes, ...]
-    passed_over: tuple[str, ...] = ()
-
-
-def _earlier(order: Order, request: CheckedRequest, inventory: Inventory) -> Delivery | None:
+def _earlier(order: Order, request: CheckedRequest, inventory: Inventory) -> Issuance | None:
     """Return what this transaction was issued already; an intent of it that came to no end may have been signed and stays listed."""
     if order.transaction is None:
         return None
     for known in inventory.issuances(transaction=order.transaction):
         if known.state in ("issued", "installed") and known.certificate is not None and known.csr_digest == request.digest:
-            return Delivery(known.id, known.issuer, known.certificate, known.chain)
+            return known
         if known.state == "intent":
             inventory.set_issuance_state(known.id, state="abandoned", reason="the run that began it did not end it, a later run began again")
     return None
@@ -102,7 +95,7 @@ def _sign(request: CheckedRequest, issuance: Issuance, issuer: Issuer, inventory
         raise IssuerError(str(exc)) from exc
 
 
-def _from(order: Order, request: CheckedRequest, issuer: Issuer, inventory: Inventory, now: datetime) -> Delivery:
+def _from(order: Order, request: CheckedRequest, issuer: Issuer, inventory: Inventory, now: datetime) -> Issuance:
     """Issue from this issuer. What the inventory cannot store ends everything: it is no reason to try the next issuer."""
     if issuer.settings.profiles is not None and order.want.profile.name not in issuer.settings.profiles:
         raise IssuerError(f"issuer {issuer.name!r} does not issue profile {order.want.profile.name!r}")
@@ -112,12 +105,11 @@ def _from(order: Order, request: CheckedRequest, issuer: Issuer, inventory: Inve
     register(issuer, inventory)
     issuance = _begin(order, request, issuer, inventory)
     issued = _sign(request, issuance, issuer, inventory, now)
-    inventory.complete_issuance(issuance.id, der=issued.der, chain=issued.chain)
-    return Delivery(issuance.id, issuer.name, issued.der, issued.chain)
+    return inventory.complete_issuance(issuance.id, der=issued.der, chain=issued.chain)
 
 
-def issue(order: Order, issuers: t.Sequence[Issuer], inventory: Inventory, *, now: datetime) -> Delivery:
-    """Check the request and get the certificate from the first issuer that gives one.
+def issue(order: Order, issuers: t.Sequence[Issuer], inventory: Inventory, *, now: datetime) -> Issuance:
+    """Check the request and get the certificate from the first issuer that gives one; who was passed over, and why, goes to the audit log.
 
     The same transaction with the same request gets the same certificate again. Raises RequestError before any issuer is asked,
     IssueError when none gave one, InventoryError when the inventory could not store a step.
@@ -129,9 +121,52 @@ def issue(order: Order, issuers: t.Sequence[Issuer], inventory: Inventory, *, no
     passed_over: list[str] = []
     for issuer in issuers:
         try:
-            delivery = _from(order, request, issuer, inventory, now)
+            return _from(order, request, issuer, inventory, now)
         except IssuerError as exc:
             passed_over.append(str(exc))
-            continue
-        return Delivery(delivery.issuance, delivery.issuer, delivery.der, delivery.chain, tuple(passed_over))
+            inventory.append_event("issuer.passed_over", subject=issuer.name, host=order.host, detail={"certificate": order.name, "reason": str(exc)})
     raise IssueError(f"certificate {order.name!r}: no issuer gave one: {'; '.join(passed_over) or 'none is declared'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issuers:
+    """The issuers of a fleet in the order in which they are tried."""
+
+    providers: tuple[Issuer, ...]
+
+    def chains(self) -> tuple[tuple[str, bytes, tuple[bytes, ...]], ...]:
+        """Return (name, the CA certificate that signs, what is sent behind a certificate) of those that can be read now."""
+        found = []
+        for provider in self.providers:
+            try:
+                found.append((provider.name, provider.certificate, provider.chain))
+            except ValueError:
+                # Why it cannot be read is told when something is to be issued.
+                continue
+        return tuple(found)
+
+    def issue(
+        self,
+        inventory: Inventory,
+        *,
+        csr: bytes,
+        host: HostName,
+        name: str,
+        names: t.Sequence[Name],
+        subject: t.Mapping[str, str],
+        profile: Profile,
+        requester: str,
+        now: datetime,
+        request_digest: str | None = None,
+        transaction: str | None = None,
+        job: str | None = None,
+    ) -> Issuance:
+        """Issue one certificate, see issue()."""
+        want = wanted(names, subject.items(), profile)
+        order = Order(host, name, want, csr, requester, request_digest, job, transaction)
+        return issue(order, self.providers, inventory, now=now)
+
+
+def issuers_from_settings(value: t.Any, *, environ: t.Mapping[str, str] | None = None) -> Issuers:
+    """Return the issuers that `certops_issuers` declares; raise IssuerSettingsError with the path to what is wrong."""
+    return Issuers(make_issuers(parse_issuers(value, environ=os.environ if environ is None else environ)))

@@ -119,3 +119,11 @@ def parse_issuers(value: t.Any, *, environ: t.Mapping[str, str], where: str = "c
 def make_issuers(settings: t.Iterable[IssuerSettings]) -> tuple[Issuer, ...]:
     """Return the issuers; none is contacted or read before it is used."""
     return tuple(ISSUERS[each.type](each) for each in settings)
+
+
+def embedded_settings(declared: t.Iterable[IssuerSettings], *, name: str | None, environ: t.Mapping[str, str]) -> IssuerSettings:
+    """Return the embedded issuer of that name, or the first one; what is not declared has the default folder and no passphrase."""
+    embedded = [settings for settings in declared if settings.type == "embedded" and name in (None, settings.name)]
+    if embedded:
+        return embedded[0]
+    return IssuerSettings(_name({"name": name or DEFAULT_NAME}, "options"), "embedded", default_directory(environ))

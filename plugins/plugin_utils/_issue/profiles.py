@@ -15,6 +15,9 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._x509.oids import oi
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
+# Hosts whose clock is a little slow accept a fresh certificate.
+BACKDATE = timedelta(minutes=5)
+
 # By kind of key: the sizes in bits that are accepted. An RSA modulus is divisible by 8 (CA/B Forum BR section 6.1.5).
 KEY_SIZES: dict[str, t.Collection[int]] = {"ec": (256, 384, 521), "rsa": range(2048, 8192 + 1, 8)}
 CURVES = {"secp256r1": 256, "secp384r1": 384, "secp521r1": 521}

@@ -11,10 +11,12 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.extensions import usages
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import CURVES, RSA_EXPONENT, Profile, key_usages
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.subject import Subject, declared_subject, subject_for, subject_text, x509_name
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, ec, ed25519, rsa, x509
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import children, read
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import KEY_USAGES
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.oids import oid_name
 
@@ -44,6 +46,19 @@ class Wanted:
         """Return the subject alternative name; it is critical where the subject is empty (RFC 5280 section 4.2.1.6)."""
         return x509.SubjectAlternativeName([_general_name(name) for name in self.names])
 
+    def extended_key_usage(self) -> t.Any:
+        """Return the profile's extended key usage."""
+        return x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage) for usage in self.profile.extended_key_usages])
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTemplate:
+    """DER of the subject and of the `[0]` attributes of a CertificationRequestInfo; the digest names what is asked for, whoever's key it is."""
+
+    subject: bytes
+    attributes: bytes
+    digest: str
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
@@ -71,20 +86,20 @@ def wanted(names: t.Sequence[Name], declared: t.Iterable[tuple[str, str]], profi
     return Wanted(tuple(dict.fromkeys(names)), declared_subject(declared, profile), profile)
 
 
-def request_template(want: Wanted) -> tuple[bytes, bytes, str]:
-    """Return (subject, attributes, digest) for the host: the DER of the Name and of the `[0]` attributes of a CertificationRequestInfo.
-
-    The host joins them with its own public key and signs. The digest names what is asked for, whoever's key it is.
-    """
-    subject = x509_name(want.subject)
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+def request_template(names: t.Sequence[Name], subject: t.Mapping[str, str], profile: Profile, *, key_kind: str | None = None) -> RequestTemplate:
+    """Return what a host joins with its own public key and signs; with a kind of key the request names the key usages, too."""
+    want = wanted(names, subject.items(), profile)
+    name = x509_name(want.subject)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     builder = builder.add_extension(want.general_names(), critical=not want.subject)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage) for usage in want.profile.extended_key_usages]), critical=False)
+    builder = builder.add_extension(want.extended_key_usage(), critical=False)
+    if key_kind is not None:
+        builder = builder.add_extension(usages(*key_usages(key_kind)), critical=True)
     # A key that is thrown away: of this request only the part that has no key in it is used.
     request = builder.sign(ed25519.Ed25519PrivateKey.generate(), None)
     attributes = children(read(request.tbs_certrequest_bytes).content)[3].raw
-    subject_der = subject.public_bytes()
-    return subject_der, attributes, hashlib.sha256(b"\0".join((want.profile.name.encode(), subject_der, attributes))).hexdigest()
+    subject_der = name.public_bytes()
+    return RequestTemplate(subject_der, attributes, hashlib.sha256(b"\0".join((profile.name.encode(), subject_der, attributes))).hexdigest())
 
 
 def _parsed(der: bytes) -> t.Any:
@@ -184,8 +199,7 @@ def _check_basic_constraints(value: t.Any, want: Wanted) -> None:
 
 def _check_key_usage(value: t.Any, kind: str, want: Wanted) -> None:
     allowed = key_usages(kind)
-    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
-    extra = [name for name in names if getattr(value, name) and name not in allowed]
+    extra = [name for name in KEY_USAGES if getattr(value, name) and name not in allowed]
     if extra:
         raise RequestError(f"request: it asks for the key usage {extra[0]!r}, which profile {want.profile.name!r} does not have for a key of the kind {kind!r}")
 
