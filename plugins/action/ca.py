@@ -11,7 +11,7 @@ from dataclasses import replace
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.authority import ISSUING, ROOT, certificate_facts
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import Outcome, ensure_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.embedded import EmbeddedIssuer
@@ -46,7 +46,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def _issuer(task: Task) -> IssuerSettings:
     """The declared issuer, with what the task says of it."""
-    declared = parse_issuers(shared_variable(task.action, task.variables, "certops_issuers"), environ=os.environ)
+    variables = host_variables(task.action, task.variables)
+    declared = parse_issuers(shared_variable(task.action, variables, "certops_issuers"), environ=os.environ)
     settings = embedded_settings(declared, name=task.args["name"], environ=os.environ)
     passphrase = task.args["passphrase"]
     return replace(

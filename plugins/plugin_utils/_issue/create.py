@@ -40,6 +40,15 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.subject import subject_text, x509_name
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import serialization, x509
 
+PART_NAMES = {
+    "subject": "the subject",
+    "key_type": "the key type",
+    "lifetime_days": "the lifetime in days",
+    "path_length": "the path length",
+    "constraints": "the name constraint",
+    "urls": "the URL",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -119,8 +128,7 @@ def _difference(role: str, found: t.Any, wanted: CaShape, end: datetime | None) 
     cut = end is not None and found.not_valid_after_utc == end
     differing = [part.name for part in fields(CaShape) if getattr(shape, part.name) != getattr(wanted, part.name)]
     return [
-        f"{role} CA: its {name.replace('_', ' ')} stays {_shown(getattr(shape, name))!r} although {_shown(getattr(wanted, name))!r} is asked for: "
-        "a CA certificate is not changed in place"
+        f"{role} CA: {PART_NAMES[name]} {_shown(getattr(wanted, name))!r} is asked for, what is there has {_shown(getattr(shape, name))!r} and is not changed in place"
         for name in differing
         if not (cut and name == "lifetime_days")
     ]
