@@ -14,29 +14,27 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields im
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Coverage:
-    """Absolute paths as text: ``done`` were walked to their end, ``unseen`` were not, whether refused, skipped or left over.
-
-    ``names`` are names of folders that were passed over wherever they lie.
-    """
+    """Absolute paths as text: ``done`` were walked to their end, ``unseen`` were not, whether refused, passed over or left for lack of time."""
 
     done: frozenset[str]
     unseen: frozenset[str]
-    names: frozenset[str] = frozenset()
 
     @classmethod
     def from_result(cls, result: Fields) -> Coverage:
-        """From the result of the verb ``scan``."""
-        passed = [item.path("path") for name in ("problems", "skipped") for item in result.objects(name)]
-        left = [*passed, *result.texts("left_over")]
+        """From the result of the verb ``scan``.
+
+        ``skipped`` names the folder that many things which were passed over have in common, so that without the exact list ``unseen`` all of it counts.
+        """
+        passed = result.texts("unseen") if "unseen" in result.value else [item.path("path") for item in result.objects("skipped")]
+        refused = [item.path("path") for item in result.objects("problems")]
         return cls(
             done=frozenset(_trimmed(path) for path in result.texts("done")),
-            unseen=frozenset(_trimmed(path) for path in left if path.startswith("/")),
-            names=frozenset(path.rsplit("/", 1)[-1] for path in left if not path.startswith("/")),
+            unseen=frozenset(_trimmed(path) for path in (*passed, *refused, *result.texts("left_over"))),
         )
 
     def saw(self, path: str) -> bool:
         """Whether the scan would have found a file with this path: the nearest folder above it that is named decides."""
-        if not self.names.isdisjoint(path.split("/")):
+        if "/" in self.unseen:  # there were more than could be named
             return False
         for folder in _upwards(path):
             if folder in self.unseen:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, moment, seconds
@@ -45,36 +45,53 @@ def health(not_after: int | None, *, now: int) -> Document:
 
 
 def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
-    evidence, names, holders = _evidence(connection)
+    evidence = _evidence(connection)
     scans = {scan["host_id"]: scan for scan in connection.execute(_latest_scans()).mappings()}
-    for row in connection.execute(schema.hosts.select().order_by(schema.hosts.c.namespace, schema.hosts.c.name)):
-        own = evidence.get(row.id, {})
-        shared = {holder for kind in IDENTIFYING for value in own.get(kind, ()) for holder in holders[kind, value]} - {row.id}
-        last = scans.get(row.id)
+    hosts = connection.execute(schema.hosts.select().order_by(schema.hosts.c.namespace, schema.hosts.c.name)).all()
+    names = {row.id: {"namespace": row.namespace, "host": row.name} for row in hosts}
+    holders = _holders(evidence)
+    for row in hosts:
+        own, last = evidence[row.id], scans.get(row.id)
+        equal = _equal_evidence(row.id, own, holders)
         yield {
-            "namespace": row.namespace,
-            "host": row.name,
+            **names[row.id],
             "first_seen": _time(row.first_seen),
             "last_seen": _time(row.last_seen),
-            "machine_id": next(iter(own.get("machine_id", ())), None),
-            "product_uuid": next(iter(own.get("product_uuid", ())), None),
-            "ssh_host_keys": own.get("ssh_host_key", []),
-            "addresses": own.get("address", []),
-            "same_machine_as": [{"namespace": names[other][0], "host": names[other][1]} for other in sorted(shared)],
+            "machine_id": next(iter(own["machine_id"]), None),
+            "product_uuid": next(iter(own["product_uuid"]), None),
+            "ssh_host_keys": own["ssh_host_key"],
+            "addresses": own["address"],
+            "equal_evidence": [{**names[other], "evidence": kinds} for other, kinds in sorted(equal.items())],
             "last_scan": None if last is None else _scan(last),
         }
 
 
-def _evidence(connection: sa.Connection) -> tuple[dict[int, dict[str, list[str]]], dict[int, tuple[str, str]], dict[tuple[str, str], set[int]]]:
-    """Per host the values of each kind, newest first; the names of the hosts; and who has a value."""
-    table, hosts = schema.host_evidence, schema.hosts.c
+def _evidence(connection: sa.Connection) -> dict[int, dict[str, list[str]]]:
+    """Per host the values of each kind, newest first."""
+    table = schema.host_evidence
     own: dict[int, dict[str, list[str]]] = collections.defaultdict(lambda: collections.defaultdict(list))
-    holders: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
     for row in connection.execute(table.select().order_by(table.c.last_seen.desc(), table.c.value)):
         own[row.host_id][row.kind].append(row.value)
-        holders[row.kind, row.value].add(row.host_id)
-    names = {row.id: (row.namespace, row.name) for row in connection.execute(sa.select(hosts.id, hosts.namespace, hosts.name))}
-    return own, names, holders
+    return own
+
+
+def _holders(evidence: t.Mapping[int, t.Mapping[str, t.Sequence[str]]]) -> dict[tuple[str, str], set[int]]:
+    """The hosts that have a value."""
+    holders: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
+    for host, own in evidence.items():
+        for kind in COMPARED:
+            for value in own.get(kind, ()):
+                holders[kind, value].add(host)
+    return holders
+
+
+def _equal_evidence(host: int, own: t.Mapping[str, t.Sequence[str]], holders: t.Mapping[tuple[str, str], set[int]]) -> dict[int, list[str]]:
+    """Other hosts and what they share with this one."""
+    equal: dict[int, list[str]] = collections.defaultdict(list)
+    for kind in COMPARED:
+        for other in {other for value in own.get(kind, ()) for other in holders[kind, value]} - {host}:
+            equal[other].append(kind)
+    return equal
 
 
 def _latest_scans() -> t.Any:

@@ -20,10 +20,12 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 Row = dict[str, t.Any]
 # What differs between two scans of a host on which nothing happened.
 _FLEETING = {"bundles": ("certificates",), "services": ("pids",)}
-_SCOPE = ("done", "left_over", "problems", "skipped")
+_SCOPE = ("done", "left_over", "problems", "skipped", "unseen")
 _SERVICE_COLUMNS = ("name", "entry", "unit", "active", "configuration", "pids")
-# Equal values of these under two names mean one machine (or a clone of it); addresses may be shared.
-IDENTIFYING = ("machine_id", "product_uuid", "ssh_host_key")
+# Evidence that is worth telling when two hosts share it; addresses are used again all the time.
+COMPARED = ("machine_id", "product_uuid", "ssh_host_key")
+# Equal values of these mean one machine or a clone of it. Containers and the machine that they run on have one product UUID.
+IDENTIFYING = ("machine_id", "ssh_host_key")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def _put_evidence(connection: sa.Connection, host: int, evidence: t.Sequence[tup
 
 
 def _twins(connection: sa.Connection, host: int) -> tuple[HostName, ...]:
-    """Other hosts with the same machine-id, product UUID or ssh host key."""
+    """Other hosts with the same machine-id or ssh host key."""
     own, other, hosts = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts
     statement = (
         sa.select(hosts.c.namespace, hosts.c.name)

@@ -46,7 +46,7 @@ class ScanRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recorded:
-    """What recording a scan did. ``twins`` are other hosts with the same machine-id, product UUID or ssh host key."""
+    """What recording a scan did. ``twins`` are other hosts with the same machine-id or ssh host key."""
 
     scan: int
     changed: bool
