@@ -1,0 +1,119 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What inventory_info and the report get."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from datetime import timedelta
+
+import pytest
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, InventoryError, Issuer, seconds
+
+
+@pytest.fixture(name="full")
+def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
+    """Something of every kind."""
+    ders = [tools.make_der(name, days=days) for name, days in (("web", 90), ("old", 1))]
+    bundle = {"sha256": "b" * 64, "count": 2, "certificates": [tools.sha256(der) for der in ders], "places": [{"path": "/etc/ca.crt", "links": []}]}
+    key = {"path": "/etc/tls/k.pem", "entry": 0, "kind": "ec", "format": "pkcs8", "encrypted": False, "size": 256, "spki": "a" * 64}
+    service = {"name": "nginx", "entry": "nginx", "unit": "nginx.service", "active": True, "configuration": "/etc/nginx/nginx.conf", "listeners": [{"port": 443}]}
+    result = tools.answer(*ders, bundles=[bundle], keys=[key], services=[service])
+    result["places"][0]["services"] = ["nginx"]
+    tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
+    inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
+    inventory.put_issuer(Issuer(name="internal", kind="embedded", certificate=tools.make_der("ca")))
+    inventory.begin_issuance(tools.intent(serial=None))
+    inventory.complete_issuance(1, der=ders[0], chain=())
+    clock.move(days=2)
+    return inventory
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_documents_are_plain(full: Inventory, kind: str) -> None:
+    """JSON takes every document of every kind, and there is one of each."""
+    documents = list(full.documents(kind))
+    assert documents
+    assert json.loads(json.dumps(documents, allow_nan=False)) == documents
+
+
+def test_certificates(full: Inventory, tools: t.Any) -> None:
+    """community.crypto's fields, and ours: places, services, health, bundles."""
+    der = tools.make_der("web")
+    document = {document["sha256"]: document for document in full.documents("certificates")}[tools.sha256(tools.make_der("web", days=90))]
+    assert document["subject"] == {"commonName": "web"}
+    assert document["subject_alt_name"] == ["DNS:web.example"]
+    assert document["not_after"] == "20260530120000Z"
+    assert int(document["serial"], 16) == document["serial_number"]
+    assert (document["status"], document["days_remaining"], document["expired"]) == ("ok", 88, False)
+    assert document["services"] == ["nginx"]
+    assert document["bundles"] == ["b" * 64]
+    expected = {"namespace": "lab", "host": "web1", "path": "/etc/tls/0.pem", "class": "installed", "services": ["nginx"], "gone_at": None}
+    assert document["places"] == [{**expected, "first_seen": "2026-03-01T12:00:00Z", "last_seen": "2026-03-01T12:00:00Z"}]
+    assert der
+
+
+def test_places_tell_the_health_of_their_certificate(full: Inventory) -> None:
+    """Seen from today."""
+    told = {document["path"]: (document["common_name"], document["status"], document["days_remaining"]) for document in full.documents("places")}
+    assert told == {"/etc/tls/0.pem": ("web", "ok", 88), "/etc/tls/1.pem": ("old", "expired", -1)}
+
+
+def test_hosts_and_scans(full: Inventory) -> None:
+    """The last scan of each host, also of one that gave nothing, with what it was allowed to see."""
+    dead, web = full.documents("hosts")
+    assert (dead["host"], dead["last_seen"], dead["last_scan"]["reason"]) == ("dead", None, "unreachable")
+    assert (web["machine_id"], web["addresses"], web["last_seen"]) == ("m1", ["192.0.2.1"], "2026-03-01T12:00:00Z")
+    assert (web["last_scan"]["complete"], web["last_scan"]["privileged"], web["last_scan"]["done"]) == (True, True, ["/etc", "/opt"])
+
+
+def test_an_equal_scan_tells_the_scope_of_the_stored_one(full: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """Though only a row was written for it."""
+    for _night in range(2):
+        tools.record(full, tools.answer(problems=[{"path": "/etc/x", "reason": "refused"}]), at=clock.move(days=1))
+    first, second = list(full.documents("scans"))[-2:]
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert first["problems"] == second["problems"] == [{"path": "/etc/x", "reason": "refused"}]
+
+
+def test_issuances_and_issuers(full: Inventory, tools: t.Any) -> None:
+    """Names, states and digests; the certificate by its fingerprint."""
+    issuance = next(iter(full.documents("issuances")))
+    assert (issuance["host"], issuance["state"], issuance["sha256"]) == ("web1", "issued", tools.sha256(tools.make_der("web", days=90)))
+    issuer = next(iter(full.documents("issuers")))
+    assert (issuer["name"], issuer["certificate"]["subject"]) == ("internal", {"commonName": "ca"})
+
+
+def test_an_unknown_kind_is_refused(inventory: Inventory) -> None:
+    """With the kinds that there are."""
+    with pytest.raises(InventoryError, match="documents of the kind 'secrets' do not exist, there are hosts, certificates"):
+        list(inventory.documents("secrets"))
+
+
+@pytest.mark.parametrize(
+    ("remaining", "days", "status"),
+    [
+        (timedelta(days=30), 30, "ok"),
+        (timedelta(days=30, seconds=-1), 29, "warning"),
+        (timedelta(0), 0, "warning"),
+        (timedelta(seconds=-1), -1, "expired"),
+        (timedelta(days=-400), -400, "expired"),
+    ],
+)
+def test_health(tools: t.Any, remaining: timedelta, days: int, status: str) -> None:
+    """Warning below thirty days, expired from the second after the end."""
+    now = seconds(tools.START)
+    assert health(now + int(remaining.total_seconds()), now=now) == {"days_remaining": days, "status": status}
+    assert health(None, now=now) == {"days_remaining": None, "status": None}
+
+
+def test_naive_times_are_refused(tools: t.Any) -> None:
+    """Nobody knows which zone they mean."""
+    with pytest.raises(InventoryError, match="has no time zone"):
+        seconds(tools.START.replace(tzinfo=None))
+    assert Event(kind="x", subject="y").detail == {}

@@ -1,0 +1,70 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The audit log shows what was altered or taken out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import typing as t
+
+import pytest
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+
+
+@pytest.fixture(name="chain")
+def _chain(inventory: Inventory, tools: t.Any) -> Inventory:
+    """Four lines, one of them hostile."""
+    inventory.append_event("run.started", subject="rotate")
+    inventory.append_event("host.changed", subject="web", host=tools.web, detail={"files": ["/etc/a"], "n": 2**70, "x": float("nan")})
+    inventory.append_event("host.changed", subject="\x00\ud800" * 10, detail={"\ud800": "x" * 10_000})
+    assert inventory.append_event("run.ended", subject="rotate") == 4
+    return inventory
+
+
+def test_a_chain_holds(chain: Inventory) -> None:
+    """Nothing to tell."""
+    assert chain.verify_chain() == ()
+
+
+def test_another_program_can_check_it(chain: Inventory, path: str) -> None:
+    """SHA-256 over the canonical JSON of the line with the hash of the one before it, the first after 64 zeros."""
+    previous = "0" * 64
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.row_factory = sqlite3.Row
+        for row in raw.execute("SELECT * FROM events ORDER BY seq"):
+            line = dict(row)
+            claimed = line.pop("hash")
+            assert line["previous"] == previous
+            assert line["actor"] == "tester"
+            previous = hashlib.sha256(json.dumps(line, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+            assert claimed == previous
+
+
+@pytest.mark.parametrize(
+    ("statement", "problems"),
+    [
+        ("UPDATE events SET detail = '{}' WHERE seq = 2", ("event 2 was altered",)),
+        ("UPDATE events SET time = time + 1 WHERE seq = 4", ("event 4 was altered",)),
+        ("DELETE FROM events WHERE seq = 2", ("event 2 is missing",)),
+        ("DELETE FROM events WHERE seq < 3", ("events 1 to 2 are missing",)),
+        ("DELETE FROM events WHERE seq = 2; UPDATE events SET seq = seq - 1 WHERE seq > 2", ("event 2 does not continue", "event 2 was altered", "event 3 was altered")),
+        ("UPDATE events SET previous = hash WHERE seq = 3", ("event 3 does not continue the one before it", "event 3 was altered")),
+        ("UPDATE events SET actor = NULL WHERE seq = 1", None),
+    ],
+)
+def test_tampering_is_shown(chain: Inventory, path: str, statement: str, problems: tuple[str, ...] | None) -> None:
+    """Each line that was altered and each gap, by its number."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        if problems is None:
+            with pytest.raises(sqlite3.IntegrityError):
+                raw.executescript(statement)
+            return
+        raw.executescript(statement)
+    told = chain.verify_chain()
+    assert len(told) == len(problems)
+    assert all(text.startswith(problem) for text, problem in zip(told, problems))
