@@ -1,0 +1,71 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb `inspect`: everything that the decision about declared certificates needs, in one look."""
+
+import base64
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import baseline, commit, declared, found, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.lock import host_lock, no_change
+
+Answer = t.Dict[str, t.Any]
+
+
+def run(args: Answer, context: Context) -> Answer:
+    """Answer `inspect`; with `heal` open transactions are brought to an end and expired keys removed first."""
+    declarations = [declared.from_args(each) for each in args["certificates"]]
+    if not args.get("heal"):
+        with no_change(context.state):
+            return _answer(declarations, args, context, [])
+    with host_lock(context.state):
+        recovered = staged.heal(context) + staged.expire(context)
+        return _answer(declarations, args, context, recovered)
+
+
+def _answer(declarations: t.Sequence[Declared], args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
+    return {"certificates": [_certificate(each, args, context) for each in declarations], "recovered": recovered}
+
+
+def _certificate(declaration: Declared, args: Answer, context: Context) -> Answer:
+    there = found.look_at(declaration)
+    services, absent = baseline.watched(declaration, args["services"])
+    installed = commit.installed(context.state, declaration.name)
+    return {
+        "name": declaration.name,
+        "files": [found.file_result(file) for file in there.files],
+        "certificate": None if there.leaf is None else _base64(there.leaf),
+        "chain": [_base64(one) for one in there.chain],
+        "key": found.key_result(there),
+        "pair": there.pair,
+        "services": [_service(declaration, item, there, bool(args["look"])) for item in services],
+        "problems": absent,
+        "owned_by": owners.owner_of([role.path for role in declaration.roles], installed is not None),
+        "contested": _contested(there, installed),
+        "installed": installed,
+        "staged": staged.staged_for(context.state, declaration.name, context.now()),
+    }
+
+
+def _service(declaration: Declared, item: baseline.Watched, there: Found, look: bool) -> Answer:
+    kinds = baseline.key_types(there.key_type)
+    served = baseline.served(declaration, item, kinds, times=1) if look else []
+    return dict(item["service"], uses=item["uses"], served=served)
+
+
+def _contested(there: Found, installed: t.Optional[Answer]) -> t.Optional[str]:
+    """Say that somebody else put something in place since our last transaction."""
+    if installed is None:
+        return None
+    if there.sha256 is not None and there.sha256 != installed["sha256"]:
+        return f"the certificate is not the one that transaction {installed['transaction']} put there"
+    if there.key is not None and there.key.spki is not None and there.key.spki != installed["spki"]:
+        return f"the private key is not the one that transaction {installed['transaction']} put there"
+    return None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

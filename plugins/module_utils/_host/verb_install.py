@@ -1,0 +1,115 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb `install`: put a certificate in place in one transaction; also a chain or attributes alone, or only a reload."""
+
+import base64
+import binascii
+import contextlib
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import (
+    baseline,
+    declared,
+    der,
+    files,
+    found,
+    journal,
+    material,
+    prepare,
+    reloading,
+    staged,
+    transaction,
+    verify,
+    x509,
+)
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.journal import CHAIN, KEY, LEAF, Journal
+
+ACTIONS = ("install", "chain", "attributes", "reload")
+
+Answer = t.Dict[str, t.Any]
+
+
+def run(args: Answer, context: Context) -> Answer:
+    """Answer `install`; the same transaction asked again gets the result that is in the journal."""
+    declaration = declared.from_args(args["certificate"])
+    action = args.get("action", "install")
+    if action not in ACTIONS:
+        raise HostError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+    name = journal.check_transaction(context.transaction)
+    with prepare.changing(context) as lock:
+        known = journal.load(context.state, name)
+        if known is not None and known.result("install") is not None:
+            return t.cast(Answer, known.result("install"))
+        record = _open(args, context, declaration, known)
+        work = _work(args, context, declaration, record, lock)
+        return reloading.perform(work) if action == "reload" else transaction.perform(work)
+
+
+def _open(args: Answer, context: Context, declaration: Declared, known: t.Optional[Journal]) -> Journal:
+    source, name = args.get("reuse_transaction"), t.cast(str, context.transaction)
+    if source is not None:
+        return staged.open_staged(context, name, journal.check_transaction(source), declaration.name)
+    if known is not None:
+        return known
+    return journal.begin(context.state, name, context.now(), state="requested", name=declaration.name, declared=args["certificate"], actor=context.actor)
+
+
+def _work(args: Answer, context: Context, declaration: Declared, record: Journal, lock: int) -> transaction.Work:
+    there = found.look_at(declaration)
+    leaf, chain = _certificate(args, there, declaration)
+    facts = _facts(declaration, leaf)
+    taken = prepare.baseline_for(declaration, args["services"], there, context, baseline.key_types(there.key_type, facts.key_type))
+    record.write(declared=args["certificate"])
+    if args.get("reuse_transaction") is not None:
+        files.replace(record.path(LEAF), material.certificates(leaf))
+        files.replace(record.path(CHAIN), material.certificates(*chain))
+    return transaction.Work(
+        record=record,
+        state=context.state,
+        lock=lock,
+        now=context.now(),
+        declared=declaration,
+        found=there,
+        leaf=leaf,
+        chain=chain,
+        key=_key(args, there, record, declaration),
+        watched=tuple(taken),
+        expected=verify.Expected(there.sha256, there.key_type, facts.sha256, facts.key_type),
+    )
+
+
+def _certificate(args: Answer, there: Found, declaration: Declared) -> t.Tuple[bytes, t.Tuple[bytes, ...]]:
+    """Return leaf and chain: as sent, else what is there."""
+    leaf = there.leaf if args.get("leaf") is None else _der(args["leaf"])
+    chain = there.chain if args.get("chain") is None else tuple(_der(one) for one in args["chain"])
+    if leaf is None:
+        raise HostError(f"certificate {declaration.name!r}: there is none on this host, so it must be sent")
+    return leaf, chain
+
+
+def _key(args: Answer, there: Found, record: Journal, declaration: Declared) -> bytes:
+    """Return the staged key; without one what is in place stays, as it is in a file of its own."""
+    if args.get("reuse_transaction") is not None:
+        return files.read(record.path(KEY))
+    file = there.file("key")
+    key = file.content if file is not None and file.key is not None else material.present_key(there)
+    if key is None:
+        raise HostError(f"certificate {declaration.name!r}: there is no private key on this host that could be used")
+    return key
+
+
+def _facts(declaration: Declared, leaf: bytes) -> x509.CertificateFacts:
+    try:
+        return x509.facts(leaf)
+    except der.DerError as exc:
+        raise HostError(f"certificate {declaration.name!r}: what was issued is no certificate that this host can read ({exc})") from None
+
+
+def _der(text: str) -> bytes:
+    with contextlib.suppress(binascii.Error, ValueError):
+        return base64.b64decode(text, validate=True)
+    raise HostError(f"a certificate must be sent as base64 of its DER, got {text!r}")
