@@ -6,7 +6,7 @@
 import os
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import services, units
+from ansible_collections.certops.fleet.plugins.module_utils._host import processes, service_table, services, units
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.files import real_path
@@ -22,13 +22,14 @@ def watched(declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]]) -> t.Tu
 
     They are those that are declared, else every service that names one of the files.
     """
-    found = services.find_services(entries)
+    table = service_table.check_entries(list(entries))
+    found = services.find_services(table, processes.listening(services.process_names(table)).processes)
     taken = []
     for service in found:
         uses = [use for use in service["uses"] if _names_a_file(use, declared)]
-        if service["name"] in declared.services if declared.services is not None else uses:
+        if uses if declared.services is None else {service["name"], service["entry"]} & set(declared.services):
             taken.append(_watched(service, uses))
-    absent = set(declared.services or ()) - {service["name"] for service in found}
+    absent = set(declared.services or ()) - {name for service in found for name in (service["name"], service["entry"])}
     return taken, [f"certificate {declared.name!r}: service {name!r} was not found on this host" for name in sorted(absent)]
 
 

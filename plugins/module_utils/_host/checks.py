@@ -21,28 +21,28 @@ CLOCK_TOLERANCE = 300  # seconds
 _SECONDS = 20
 
 
-class RefusedError(HostError):
+class Refused(HostError):
     """What was to be put in place is not good; the old files stay."""
 
 
 def check_certificate(declared: Declared, leaf: bytes, chain: t.Sequence[bytes], now: float, folder: bytes) -> None:
-    """Raise RefusedError unless the certificate holds now, for the declared names, and each certificate is signed by the next one."""
+    """Raise Refused unless the certificate holds now, for the declared names, and each certificate is signed by the next one."""
     try:
         facts = [x509.facts(one) for one in [leaf, *list(chain)]]
         absent = names.missing(declared.names, leaf)
     except der.DerError as exc:
-        raise RefusedError(f"certificate {declared.name!r}: what was issued is no certificate that this host can read ({exc})") from None
+        raise Refused(f"certificate {declared.name!r}: what was issued is no certificate that this host can read ({exc})") from None
     if absent:
-        raise RefusedError(f"certificate {declared.name!r}: what was issued does not hold for {', '.join(absent)}")
+        raise Refused(f"certificate {declared.name!r}: what was issued does not hold for {', '.join(absent)}")
     _check_dates(declared.name, facts, now)
     for index in range(len(facts) - 1):
         if facts[index].issuer != facts[index + 1].subject:
-            raise RefusedError(f"certificate {declared.name!r}: certificate {index + 1} of the chain is not the issuer of the one before it")
+            raise Refused(f"certificate {declared.name!r}: certificate {index + 1} of the chain is not the issuer of the one before it")
         _check_signature(declared.name, ([leaf, *list(chain)])[index : index + 2], index + 1, folder)
 
 
 def check_staged(declared: Declared, plan: Plan, leaf: bytes, key_path: bytes) -> None:
-    """Raise RefusedError unless the files that are staged, read again from the disk, hold this certificate and its private key.
+    """Raise Refused unless the files that are staged, read again from the disk, hold this certificate and its private key.
 
     The public key is taken out of the private one here, not by openssl: a tool that does not do what it says is found out.
     """
@@ -50,14 +50,14 @@ def check_staged(declared: Declared, plan: Plan, leaf: bytes, key_path: bytes) -
     key = key_in(files.read(staged.get("key") or staged.get("combined") or key_path))
     spki = x509.facts(leaf).spki
     if key is None or key.spki != spki:
-        raise RefusedError(f"certificate {declared.name!r}: the private key that was to be put in place does not belong to the certificate")
+        raise Refused(f"certificate {declared.name!r}: the private key that was to be put in place does not belong to the certificate")
     for name in ("certificate", "combined", "fullchain"):
         if name in staged and certificates_in(files.read(staged[name]))[:1] != (leaf,):
-            raise RefusedError(f"certificate {declared.name!r}: the staged {name} file does not begin with the certificate")
+            raise Refused(f"certificate {declared.name!r}: the staged {name} file does not begin with the certificate")
 
 
 def check_readable(declared: Declared, plan: Plan, users: t.Iterable[str]) -> t.List[str]:
-    """Raise RefusedError when a service's own user cannot read a staged file; return the users that could not be tried."""
+    """Raise Refused when a service's own user cannot read a staged file; return the users that could not be tried."""
     untried = []
     for user in sorted(set(users)):
         if os.geteuid() != 0 and user != _own_name():
@@ -65,7 +65,7 @@ def check_readable(declared: Declared, plan: Plan, users: t.Iterable[str]) -> t.
             continue
         for role, path in plan.staged:
             if not _can_read(user, path):
-                raise RefusedError(f"certificate {declared.name!r}: {path_text(role.path)!r} could not be read by user {user!r}, as whom the service reads it")
+                raise Refused(f"certificate {declared.name!r}: {path_text(role.path)!r} could not be read by user {user!r}, as whom the service reads it")
     return untried
 
 
@@ -73,11 +73,11 @@ def _check_dates(name: str, facts: t.Sequence[x509.CertificateFacts], now: float
     for index, one in enumerate(facts):
         what = "it" if index == 0 else f"certificate {index} of its chain"
         if one.not_before is None or one.not_after is None:
-            raise RefusedError(f"certificate {name!r}: the dates of {what} cannot be read")
+            raise Refused(f"certificate {name!r}: the dates of {what} cannot be read")
         if one.not_before > now + CLOCK_TOLERANCE:
-            raise RefusedError(f"certificate {name!r}: by the clock of this host {what} is not valid yet")
+            raise Refused(f"certificate {name!r}: by the clock of this host {what} is not valid yet")
         if one.not_after <= now:
-            raise RefusedError(f"certificate {name!r}: by the clock of this host {what} has expired")
+            raise Refused(f"certificate {name!r}: by the clock of this host {what} has expired")
 
 
 def _check_signature(name: str, pair: t.Sequence[bytes], number: int, folder: bytes) -> None:
@@ -92,7 +92,7 @@ def _check_signature(name: str, pair: t.Sequence[bytes], number: int, folder: by
         for path in paths:
             files.remove(path)
     if finished.code != 0:
-        raise RefusedError(f"certificate {name!r}: openssl does not accept the signature of certificate {number} of the chain: {finished.reason()}")
+        raise Refused(f"certificate {name!r}: openssl does not accept the signature of certificate {number} of the chain: {finished.reason()}")
 
 
 def _can_read(user: str, path: bytes) -> bool:

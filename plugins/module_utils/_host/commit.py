@@ -6,6 +6,7 @@
 import contextlib
 import hashlib
 import os
+import time
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import declared as declarations
@@ -94,7 +95,7 @@ def _undone(record: Journal, reason: str, problems: t.Sequence[str]) -> Result:
 def _close(record: Journal, state: str, result: Result, **changes: t.Any) -> None:
     """Record the end. A full disk must not keep an undo from being answered: the record stays open then, and ending it again changes nothing."""
     with contextlib.suppress(OSError):
-        record.write(state=state, results=record.with_result("install", result), **changes)
+        record.write(state=state, ended=time.time(), results=record.with_result("install", result), **changes)
 
 
 def _forget_request(record: Journal) -> Result:

@@ -11,7 +11,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 
 LAYOUTS = ("auto", "in_place", "link", "exchange")
 VERIFICATIONS = ("when_seen_before", "required", "none")
-ROLLBACKS = ("auto", "always")
+ROLLBACKS = ("auto", "always", "never")
 _MODE = re.compile("[0-7]{3,4}")
 
 
@@ -47,8 +47,10 @@ class Declared(t.NamedTuple):
     chain_in_certificate: t.Optional[bool]  # None: as the file that is there has it
 
     def mode_of(self, role: Role) -> t.Optional[str]:
-        """Return the mode that is declared for this file."""
-        return self.key_mode if role.secret else self.mode
+        """Return the mode that is declared for this file; one file of everything may have either."""
+        if role.name == "combined":
+            return self.key_mode or self.mode
+        return self.key_mode if role.name == "key" else self.mode
 
     def role(self, *names: str) -> t.Optional[Role]:
         """Return the first file of one of these roles."""

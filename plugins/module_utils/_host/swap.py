@@ -12,7 +12,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.layout import 
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 
 
-class ChangedMeanwhileError(HostError):
+class ChangedMeanwhile(HostError):
     """Somebody else changed a file while it was about to be replaced."""
 
 
@@ -20,7 +20,7 @@ def swap(moves: t.Sequence[Move]) -> None:
     """Put the staged names in place, back to back, when none of the old ones changed meanwhile."""
     for move in moves:
         if files.identity(move.target) != move.old:
-            raise ChangedMeanwhileError(f"{path_text(move.target)!r} was changed by somebody else while it was about to be replaced")
+            raise ChangedMeanwhile(f"{path_text(move.target)!r} was changed by somebody else while it was about to be replaced")
     for move in moves:
         if move.kind == "exchange":
             kernel.exchange(move.staged, move.target)

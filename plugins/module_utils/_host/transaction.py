@@ -73,7 +73,7 @@ def perform(work: Work) -> Result:
         validated = _validate_staged(work, plan)
         work.record.write(state="staged", validated=validated)
     except (OSError, HostError) as exc:
-        return ends.undo(work.record, sentence(exc), refused=isinstance(exc, checks.RefusedError))
+        return ends.undo(work.record, sentence(exc), refused=isinstance(exc, checks.Refused))
     return _guarded(work, plan)
 
 
@@ -148,7 +148,7 @@ def _validate_staged(work: Work, plan: Plan) -> t.Optional[str]:
 
 def _refuse(problems: t.Sequence[str]) -> None:
     if problems:
-        raise checks.RefusedError("; ".join(problems))
+        raise checks.Refused("; ".join(problems))
 
 
 def _guarded(work: Work, plan: Plan) -> Result:
@@ -165,7 +165,7 @@ def _guarded(work: Work, plan: Plan) -> Result:
             work.record.write(state="reloaded")
             work.record.write(state="looked", prepared=_look(work, plan, problems))
         except (OSError, HostError) as exc:
-            return ends.undo(work.record, sentence(exc), refused=isinstance(exc, checks.RefusedError))
+            return ends.undo(work.record, sentence(exc), refused=isinstance(exc, checks.Refused))
         return ends.commit(work.state, work.record)
 
 
@@ -189,7 +189,7 @@ def _look(work: Work, plan: Plan, problems: t.List[str]) -> Result:
     if not problems:
         problems += _required(work, verdict) + _user_check(work)
     if problems and not _keep_new(work):
-        raise checks.RefusedError("; ".join(problems))
+        raise checks.Refused("; ".join(problems))
     return _committed(work, plan, served, verdict, problems)
 
 
@@ -210,7 +210,8 @@ def _user_check(work: Work) -> t.List[str]:
 
 
 def _keep_new(work: Work) -> bool:
-    return work.declared.rollback == "auto" and not baseline.usable(work.found, work.now)
+    """Are the old files not to come back, or of no use? The new ones have passed the validation by now."""
+    return work.declared.rollback == "never" or (work.declared.rollback == "auto" and not baseline.usable(work.found, work.now))
 
 
 def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.Verdict, problems: t.Sequence[str]) -> Result:
@@ -218,7 +219,8 @@ def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.V
     lines = [_service_line(work, item, looks) for item, looks in zip(work.watched, served)]
     text = f"certificate {work.declared.name!r} was put in place"
     if problems:
-        text += ", although: " + "; ".join(problems) + "; the old files are of no use, so they were not put back"
+        why = "by declaration" if work.declared.rollback == "never" else "they are of no use"
+        text += ", although: " + "; ".join(problems) + f"; the old files were not put back, {why}"
     text = "; ".join([text] + list(verdict.told) + work.record.data["untried"])
     return {
         "outcome": "committed",

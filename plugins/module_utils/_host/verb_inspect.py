@@ -17,17 +17,16 @@ Answer = t.Dict[str, t.Any]
 
 def run(args: Answer, context: Context) -> Answer:
     """Answer `inspect`; with `heal` open transactions are brought to an end and expired keys removed first."""
-    declarations = [declared.from_args(each) for each in args["certificates"]]
     if not args.get("heal"):
         with no_change(context.state):
-            return _answer(declarations, args, context, [])
+            return _answer(args, context, [])
     with host_lock(context.state):
-        recovered = staged.heal(context) + staged.expire(context)
-        return _answer(declarations, args, context, recovered)
+        return _answer(args, context, staged.heal(context) + staged.expire(context))
 
 
-def _answer(declarations: t.Sequence[Declared], args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
-    return {"certificates": [_certificate(each, args, context) for each in declarations], "recovered": recovered}
+def _answer(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
+    certificates = [dict(_certificate(declared.from_args(each), args, context), declared=each) for each in args["certificates"]]
+    return {"certificates": certificates, "recovered": recovered}
 
 
 def _certificate(declaration: Declared, args: Answer, context: Context) -> Answer:

@@ -39,18 +39,27 @@ def run(args: Answer, context: Context) -> Answer:
     action = args.get("action", "install")
     if action not in ACTIONS:
         raise HostError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
-    name = journal.check_transaction(context.transaction)
+    name, asked = journal.check_transaction(context.transaction), context.now()
     with prepare.changing(context) as lock:
         known = journal.load(context.state, name)
-        if known is not None and known.result("install") is not None:
+        if known is not None and _answered(known, asked):
             return t.cast(Answer, known.result("install"))
         record = _open(args, context, declaration, known)
         work = _work(args, context, declaration, record, lock)
         return reloading.perform(work) if action == "reload" else transaction.perform(work)
 
 
+def _answered(known: Journal, asked: float) -> bool:
+    """Is there the result that was asked for? What was undone before this was asked, and still has its key, is asked for once more."""
+    if known.result("install") is None:
+        return False
+    return known.state not in ("undone", "failed") or not known.has(KEY) or known.data["ended"] >= asked
+
+
 def _open(args: Answer, context: Context, declaration: Declared, known: t.Optional[Journal]) -> Journal:
-    source, name = args.get("reuse_transaction"), t.cast(str, context.transaction)
+    """Return the journal to work in: that of a staged key, of this transaction or of the one that is named, or a new one."""
+    name = t.cast(str, context.transaction)
+    source = args.get("reuse_transaction") or (name if known is not None and known.has(KEY) else None)
     if source is not None:
         return staged.open_staged(context, name, journal.check_transaction(source), declaration.name)
     if known is not None:
@@ -64,7 +73,7 @@ def _work(args: Answer, context: Context, declaration: Declared, record: Journal
     facts = _facts(declaration, leaf)
     taken = prepare.baseline_for(declaration, args["services"], there, context, baseline.key_types(there.key_type, facts.key_type))
     record.write(declared=args["certificate"])
-    if args.get("reuse_transaction") is not None:
+    if record.has(KEY):
         files.replace(record.path(LEAF), material.certificates(leaf))
         files.replace(record.path(CHAIN), material.certificates(*chain))
     return transaction.Work(
@@ -93,7 +102,7 @@ def _certificate(args: Answer, there: Found, declaration: Declared) -> t.Tuple[b
 
 def _key(args: Answer, there: Found, record: Journal, declaration: Declared) -> bytes:
     """Return the staged key; without one what is in place stays, as it is in a file of its own."""
-    if args.get("reuse_transaction") is not None:
+    if record.has(KEY):
         return files.read(record.path(KEY))
     file = there.file("key")
     key = file.content if file is not None and file.key is not None else material.present_key(there)
