@@ -217,12 +217,12 @@ def _usable(work: Work, looked: Looked, issuance: Issuance) -> tuple[bytes, tupl
     return issuance.certificate, issuance.chain, issuance.id
 
 
-def _install(work: Work, looked: Looked, transaction: str, leaf: bytes, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
+def _install(work: Work, looked: Looked, transaction: str, leaf: bytes | None, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
     asked = {
         "action": action,
         "certificate": looked.for_host,
         "services": list(work.services),
-        "leaf": base64.b64encode(leaf).decode(),
+        "leaf": None if leaf is None else base64.b64encode(leaf).decode(),
         "chain": [base64.b64encode(der).decode() for der in chain],
     }
     return work.exchange("install", asked, transaction=transaction)
@@ -264,7 +264,7 @@ def _small(work: Work, looked: Looked, action: str) -> Kept:
     """A change without a new certificate: the issuer's chain, declared attributes, or a reload."""
     transaction, found = work.new_transaction(), looked.found
     chain = next((known.certificates for known in _chains(work.issuers) if found.leaf is not None and known.issued(found.leaf)), found.chain)
-    return _kept(looked, _install(work, looked, transaction, found.certificate or b"", chain, action), found.certificate, transaction)
+    return _kept(looked, _install(work, looked, transaction, found.certificate, chain, action), found.certificate, transaction)
 
 
 def _act(work: Work, looked: Looked) -> Kept:
