@@ -21,6 +21,9 @@ _TOTAL_LIMIT = 32 << 20  # bytes of one service's configuration
 _COUNT_LIMIT = 5000  # files read for one service; a file counts each time
 _DEPTH_LIMIT = 30  # files that include each other
 _PROBLEM_LIMIT = 50
+_VALUE_LIMIT = 4096  # bytes of a variable
+_ASSIGNMENT = re.compile(rb"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#;]*))", re.MULTILINE)
+_SHELL_VARIABLE = re.compile(rb"\$(?:\{(\w+)\}|(\w+))")
 _DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
@@ -64,8 +67,8 @@ class Findings:
         self.problems.append(text if len(self.problems) < _PROBLEM_LIMIT else "there are more problems than these")
 
     def names(self, path: bytes) -> bool:
-        """Whether a use of this certificate or chain is known."""
-        return any(path in (use.certificate, use.chain) for use in self._uses.values())
+        """Whether a use of this file or folder is known."""
+        return any(path in files for files in self._uses)
 
     @property
     def uses(self) -> t.List[Use]:
@@ -98,10 +101,15 @@ class Reader:
         """The file entered last is done."""
         self._open.pop()
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more is read."""
+        return self._count > _COUNT_LIMIT or self._total > _TOTAL_LIMIT
+
     def read(self, path: bytes) -> t.Optional[bytes]:
         """The content of a regular file; None when it cannot be read, which is told."""
         self._count += 1
-        if self._count > _COUNT_LIMIT or self._total > _TOTAL_LIMIT:
+        if self.exhausted:
             self.findings.problem(f"not all was read, the configuration has more than {_COUNT_LIMIT} files or {_TOTAL_LIMIT >> 20} MiB")
             return None
         try:
@@ -133,6 +141,16 @@ def read_regular(path: bytes, limit: int) -> bytes:
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit} bytes")
     return content
+
+
+def shell_variables(content: bytes) -> t.Dict[bytes, bytes]:
+    """Variables that a file for a shell sets by plain assignments; nothing is executed, and what would have to be is left out."""
+    known: t.Dict[bytes, bytes] = {}
+    for name, double, single, plain in _ASSIGNMENT.findall(content):
+        value = _SHELL_VARIABLE.sub(lambda match: known.get(match.group(1) or match.group(2), b""), double or plain)
+        if single or not re.search(rb"[`$]", value):
+            known[name] = (single or value)[:_VALUE_LIMIT]
+    return known
 
 
 def absolute(folder: bytes, path: bytes) -> bytes:
