@@ -33,9 +33,8 @@ def create_file(path: str) -> None:
 
 def make_engine(path: str) -> sa.Engine:
     """An engine that keeps no connection: workers are forks, nothing may outlive a call."""
-    engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=path), poolclass=sa.pool.NullPool, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": True}
-    )
+    url = sa.URL.create("sqlite+pysqlite", database=path)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     return engine
@@ -48,7 +47,8 @@ def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection
         with engine.connect().execution_options(certops_begin=how) as connection, connection.begin():
             yield connection
     except sa.exc.DBAPIError as exc:
-        raise InventoryError(f"inventory {path!r} cannot be {'written' if how == WRITE else 'read'}: {exc.orig}") from exc
+        # Without its cause: ansible-core 2.19 prints the text of every exception in the chain, here the whole SQL statement.
+        raise InventoryError(f"inventory {path!r} cannot be {'written' if how == WRITE else 'read'}: {exc.orig}") from None
 
 
 def _on_connect(connection: t.Any, _record: object) -> None:

@@ -14,11 +14,12 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Intent, Issuer, Recorded, ScanRecord
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Intent, Issuer, Recorded, ScanRecord
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 

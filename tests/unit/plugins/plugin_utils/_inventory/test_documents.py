@@ -11,9 +11,10 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, InventoryError, Issuer, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, Issuer, seconds
 
 
 @pytest.fixture(name="full")
@@ -22,7 +23,14 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     ders = [tools.make_der(name, days=days) for name, days in (("web", 90), ("old", 1))]
     bundle = {"sha256": "b" * 64, "count": 2, "certificates": [tools.sha256(der) for der in ders], "places": [{"path": "/etc/ca.crt", "links": []}]}
     key = {"path": "/etc/tls/k.pem", "entry": 0, "kind": "ec", "format": "pkcs8", "encrypted": False, "size": 256, "spki": "a" * 64}
-    service = {"name": "nginx", "entry": "nginx", "unit": "nginx.service", "active": True, "configuration": "/etc/nginx/nginx.conf", "listeners": [{"port": 443}]}
+    service = {
+        "name": "nginx",
+        "entry": "nginx",
+        "unit": "nginx.service",
+        "active": True,
+        "configuration": "/etc/nginx/nginx.conf",
+        "listeners": [{"port": 443}],
+    }
     result = tools.answer(*ders, bundles=[bundle], keys=[key], services=[service])
     result["places"][0]["services"] = ["nginx"]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
@@ -44,7 +52,6 @@ def test_documents_are_plain(full: Inventory, kind: str) -> None:
 
 def test_certificates(full: Inventory, tools: t.Any) -> None:
     """community.crypto's fields, and ours: places, services, health, bundles."""
-    der = tools.make_der("web")
     document = {document["sha256"]: document for document in full.documents("certificates")}[tools.sha256(tools.make_der("web", days=90))]
     assert document["subject"] == {"commonName": "web"}
     assert document["subject_alt_name"] == ["DNS:web.example"]
@@ -55,7 +62,6 @@ def test_certificates(full: Inventory, tools: t.Any) -> None:
     assert document["bundles"] == ["b" * 64]
     expected = {"namespace": "lab", "host": "web1", "path": "/etc/tls/0.pem", "class": "installed", "services": ["nginx"], "gone_at": None}
     assert document["places"] == [{**expected, "first_seen": "2026-03-01T12:00:00Z", "last_seen": "2026-03-01T12:00:00Z"}]
-    assert der
 
 
 def test_places_tell_the_health_of_their_certificate(full: Inventory) -> None:
@@ -116,4 +122,3 @@ def test_naive_times_are_refused(tools: t.Any) -> None:
     """Nobody knows which zone they mean."""
     with pytest.raises(InventoryError, match="has no time zone"):
         seconds(tools.START.replace(tzinfo=None))
-    assert Event(kind="x", subject="y").detail == {}

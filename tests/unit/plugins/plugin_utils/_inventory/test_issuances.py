@@ -12,6 +12,7 @@ import sqlite3
 import typing as t
 
 import pytest
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.issuances import TRANSITIONS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
@@ -139,11 +140,16 @@ def test_issuers(inventory: Inventory, tools: t.Any) -> None:
     assert _kinds(inventory) == ["issuer.added", "issuer.changed"]
 
 
+def _begin_twice(inventory: Inventory, tools: t.Any) -> None:
+    with inventory.transaction():
+        inventory.begin_issuance(tools.intent())
+        inventory.begin_issuance(tools.intent())
+
+
 def test_steps_in_one_transaction(ready: Inventory, tools: t.Any) -> None:
     """A caller may join steps; a failure takes all of them back, the events too."""
-    with pytest.raises(SerialTakenError), ready.transaction():
-        ready.begin_issuance(tools.intent())
-        ready.begin_issuance(tools.intent())
+    with pytest.raises(SerialTakenError):
+        _begin_twice(ready, tools)
     assert ready.issuances() == ()
     assert _kinds(ready) == ["issuer.added"]
     assert ready.verify_chain() == ()

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 import pytest
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import file_system, locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 

@@ -14,10 +14,11 @@ import typing as t
 from datetime import datetime, timezone
 
 import pytest
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, ScanRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, ScanRecord
 
 
 def _raw(path: str, statement: str) -> list[tuple[t.Any, ...]]:
@@ -37,7 +38,9 @@ def test_a_scan_is_stored(inventory: Inventory, path: str, tools: t.Any, clock: 
     recorded = tools.record(inventory, tools.answer(der), at=clock(), machine_id="m1")
     assert (recorded.changed, recorded.new_certificates, recorded.gone, recorded.problems) == (True, 1, 0, ())
     assert _raw(path, "SELECT namespace, name FROM hosts") == [("lab", "web1")]
-    assert _raw(path, "SELECT sha256, der, serial, not_after FROM certificates") == [(tools.sha256(der), der, "ab12", int(tools.START.timestamp()) + 90 * 86400)]
+    assert _raw(path, "SELECT sha256, der, serial, not_after FROM certificates") == [
+        (tools.sha256(der), der, "ab12", int(tools.START.timestamp()) + 90 * 86400)
+    ]
     assert _raw(path, "SELECT kind, name FROM certificate_names") == [("dns", "web.example")]
     assert _raw(path, "SELECT certificate, path, mode, class FROM places") == [(tools.sha256(der), "/etc/tls/0.pem", "0644", "installed")]
     assert _raw(path, "SELECT complete, privileged, duration FROM scans") == [(1, 1, 2.0)]
@@ -89,7 +92,7 @@ def test_seen_again_does_not_move_what_was_not_seen(inventory: Inventory, path: 
         ({"done": ["/etc/tls"], "left_over": ["/etc"]}, True),
     ],
 )
-def test_gone_is_only_what_was_looked_for(inventory: Inventory, path: str, tools: t.Any, clock: t.Any, other: t.Any, gone: bool) -> None:
+def test_gone_is_only_what_was_looked_for(inventory: Inventory, path: str, tools: t.Any, clock: t.Any, *, other: t.Any, gone: bool) -> None:
     """A place is gone when the scan saw everything where it lay, and at no other time."""
     der = tools.make_der("a")
     tools.record(inventory, tools.answer(der), at=clock())
@@ -223,7 +226,7 @@ def test_what_is_no_certificate_is_stored_with_its_problem(inventory: Inventory,
         ({"bundles": [{"places": []}]}, "result.bundles[0].sha256 of the host's answer is missing"),
     ],
 )
-def test_an_answer_of_another_shape_is_refused(inventory: Inventory, path: str, tools: t.Any, clock: t.Any, other: t.Any, message: str | None) -> None:
+def test_an_answer_of_another_shape_is_refused(inventory: Inventory, path: str, tools: t.Any, clock: t.Any, *, other: t.Any, message: str | None) -> None:
     """One sentence says what is wrong, and nothing of the answer is stored."""
     if message is None:
         tools.record(inventory, tools.answer(**other), at=clock())
@@ -275,7 +278,9 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 _FIELDS = ("certificates", "places", "keys", "bundles", "services", "summary", "problems", "skipped", "left_over", "done", "complete", "privileged")
-_ROWS = st.fixed_dictionaries({"path": st.text("/a\x00\udfff", min_size=1)}, optional={name: _JSON for name in ("certificate", "links", "mode", "spki", "places", "name")})
+_ROWS = st.fixed_dictionaries(
+    {"path": st.text("/a\x00\udfff", min_size=1)}, optional=dict.fromkeys(("certificate", "links", "mode", "spki", "places", "name"), _JSON)
+)
 
 
 @pytest.fixture(scope="module", name="shared")
@@ -285,7 +290,10 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Inventory]:
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(answer=st.dictionaries(st.sampled_from(_FIELDS), _JSON | st.lists(_ROWS, max_size=3)), evidence=st.dictionaries(st.sampled_from(("machine_id", "addresses")), _JSON))
+@given(
+    answer=st.dictionaries(st.sampled_from(_FIELDS), _JSON | st.lists(_ROWS, max_size=3)),
+    evidence=st.dictionaries(st.sampled_from(("machine_id", "addresses")), _JSON),
+)
 def test_whatever_a_host_answers(shared: Inventory, answer: t.Any, evidence: t.Any) -> None:
     """It is stored or refused by one sentence; either way the inventory stays readable and its audit log whole."""
     now = datetime.now(timezone.utc)

@@ -22,6 +22,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, migrate, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
@@ -111,12 +112,17 @@ def test_a_lock_that_is_not_given_up_becomes_one_sentence(inventory: Inventory, 
     inventory.check_writable()
 
 
+def _append_and_fail(inventory: Inventory, error: type[BaseException]) -> None:
+    with inventory.transaction():
+        inventory.append_event("test.lost", subject="x")
+        raise error
+
+
 def test_a_transaction_is_all_or_nothing(inventory: Inventory) -> None:
     """Whatever ends a transaction early, also what is no Exception, leaves nothing of it."""
     for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error), inventory.transaction():
-            inventory.append_event("test.lost", subject="x")
-            raise error
+        with pytest.raises(error):
+            _append_and_fail(inventory, error)
     assert list(inventory.documents("events")) == []
 
 
@@ -205,7 +211,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: os.PathLike[str]) -> Non
     blocked = os.path.join(tmp_path, "file")
     with open(blocked, "w", encoding="utf-8"):
         pass
-    with pytest.raises(InventoryError, match="cannot be made: (Not a directory|File exists)"), open_inventory(f"{blocked}/inventory.db", now=_now):
+    with pytest.raises(InventoryError, match=r"cannot be made: (Not a directory|File exists)"), open_inventory(f"{blocked}/inventory.db", now=_now):
         pass
 
 

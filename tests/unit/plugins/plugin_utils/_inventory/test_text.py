@@ -11,9 +11,10 @@ import sqlite3
 import typing as t
 
 import pytest
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, TEXT_LIMIT, canonical_json, clean_text, clean_value, digest_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, TEXT_LIMIT, canonical_json, clean_text, clean_value, digest_of
 
 TEXTS = st.text("aé€\x00\x1b\ud800\udfff\U0001f512") | st.text()
 

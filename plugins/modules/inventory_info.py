@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the action plugin of the same name."""
+
+DOCUMENTATION = r"""
+module: inventory_info
+short_description: Ask the inventory of certificates
+version_added: 0.1.0
+description:
+  - Returns what the central inventory holds, as a list of dictionaries, optionally narrowed down by a JMESPath expression.
+  - Runs on the controller alone, no host is contacted.
+author:
+  - The certops.fleet developers (@certops)
+options:
+  kind:
+    description:
+      - What to return.
+      - V(certificates) are all certificates that were seen or issued, each once, with its C(places) and the fields of
+        M(community.crypto.x509_certificate_info).
+      - V(places) are the files in which certificates were seen, one document for each certificate in each file.
+      - V(bundles) are files of trust anchors, each content once.
+      - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
+      - V(events) are the lines of the audit log.
+    type: str
+    choices: [hosts, certificates, places, bundles, keys, services, scans, issuances, issuers, events]
+    default: certificates
+  select:
+    description:
+      - A U(https://jmespath.org) expression that is applied to the list of documents.
+      - A result that is no list becomes a list with one element, and no result an empty list.
+    type: str
+  limit:
+    description:
+      - At most so many elements are returned. Very large results cost Ansible a lot of time and memory.
+    type: int
+  inventory:
+    description:
+      - The inventory, as C(sqlite:////absolute/path) or the absolute path of an SQLite file. A path may begin with C(~/).
+      - When it is left out, the variable C(certops_inventory) is taken, and without that C(certops/inventory.db) below the user's data folder
+        (E(XDG_DATA_HOME) or C(~/.local/share)). The default is refused where it would not be kept, as in a container or an AWX job.
+      - A network file system is refused, SQLite loses data there.
+      - An inventory that an older release wrote is brought up to date.
+    type: str
+requirements:
+  - SQLAlchemy (2.0 or later)
+  - alembic (1.13 or later)
+  - cryptography (42 or later)
+  - jmespath (1.0 or later), for O(select)
+attributes:
+  action:
+    description: Is an action plugin.
+    support: full
+  async:
+    description: Supports being run with C(async).
+    support: none
+  become:
+    description: Uses become on the host; this one contacts none.
+    support: none
+  check_mode:
+    description: Can run in check mode and does there what it always does, as it changes nothing.
+    support: full
+  diff_mode:
+    description: Returns what has changed; there is nothing.
+    support: none
+  platform:
+    description: Where it runs.
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Certificates in use that end within 30 days
+  certops.fleet.inventory_info:
+    select: "[?status!='ok' && places[?class=='in_use' && !gone_at]].{name: subject.commonName, days: days_remaining, hosts: places[].host}"
+  register: ending
+
+- name: Hosts that did not answer the last time
+  certops.fleet.inventory_info:
+    kind: hosts
+    select: "[?last_scan.reason].{host: host, why: last_scan.reason}"
+  register: silent
+
+- name: How many certificates the internal CA has issued
+  certops.fleet.inventory_info:
+    kind: issuances
+    select: "length([?issuer=='internal' && sha256])"
+  register: issued
+"""
+
+RETURN = r"""
+documents:
+  description:
+    - The documents of the kind, or what O(select) made of them.
+    - Times are C(2026-11-23T09:43:04Z), except that certificates keep the formats of M(community.crypto.x509_certificate_info).
+    - Texts come from certificates and hosts. They are data and not to be templated.
+  type: list
+  elements: raw
+  returned: success
+  sample:
+    - sha256: 3ad2e2d1c5f7a1b5f1f24be0b1a1d2d5e6b0f3a6ee0a5a3c8f0c2e2b4f4d1a11
+      subject: {commonName: www.example.com}
+      serial: 5f2c
+      not_after: 20270101000000Z
+      days_remaining: 39
+      status: ok
+      services: [nginx]
+      bundles: []
+      places:
+        - namespace: production
+          host: web1
+          path: /etc/nginx/tls/www.pem
+          class: in_use
+          services: [nginx]
+          first_seen: '2026-01-01T02:00:00Z'
+          last_seen: '2026-11-23T02:00:00Z'
+          gone_at: null
+"""

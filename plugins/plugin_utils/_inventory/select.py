@@ -1,0 +1,39 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Selection by JMESPath; the one guarded import of jmespath."""
+
+from __future__ import annotations
+
+import typing as t
+
+try:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+except ImportError:
+    jmespath = None
+    JMESPathError = ValueError
+
+
+class SelectError(ValueError):
+    """An expression that cannot be understood or does not fit what it is applied to."""
+
+
+def selected(documents: t.Iterable[dict[str, t.Any]], expression: str | None, *, limit: int | None = None) -> list[t.Any]:
+    """What the expression makes of the list of documents, at most ``limit`` of it; a result that is no list becomes one."""
+    found = list(documents) if expression is None else _search(expression, documents)
+    return found if limit is None else found[:limit]
+
+
+def _search(expression: str, documents: t.Iterable[dict[str, t.Any]]) -> list[t.Any]:
+    if jmespath is None:
+        raise SelectError("the Python that runs Ansible needs the package 'jmespath' for select")
+    try:
+        result = jmespath.compile(expression).search(list(documents))
+    except (JMESPathError, RecursionError) as exc:
+        # Without its cause: ansible-core 2.19 prints the text of every exception in the chain.
+        raise SelectError(f"select {expression!r} is not possible: {' '.join(str(exc).split())[:300]}") from None
+    if result is None:
+        return []
+    return result if isinstance(result, list) else [result]

@@ -1,0 +1,80 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The documentation of each module that is an action plugin says what the plugin checks."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+PLUGINS = pathlib.Path(__file__).resolve().parents[3] / "plugins"
+COMPARED = ("type", "required", "default", "choices", "elements", "aliases")
+ABSENT: dict[str, t.Any] = {"type": "str", "required": False, "default": None, "choices": None, "elements": None, "aliases": []}
+
+
+def _action_plugins() -> list[str]:
+    return sorted(path.stem for path in (PLUGINS / "action").glob("*.py"))
+
+
+def _module_blocks(name: str) -> dict[str, t.Any]:
+    """DOCUMENTATION, EXAMPLES and RETURN of a module, read without running it."""
+    tree = ast.parse((PLUGINS / "modules" / f"{name}.py").read_text(encoding="utf-8"))
+    texts = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+    return {block: yaml.safe_load(texts.get(block, "")) for block in ("DOCUMENTATION", "EXAMPLES", "RETURN")}
+
+
+def _options(documented: t.Mapping[str, t.Any], inner: str) -> dict[str, t.Any]:
+    """Options in the terms of both sides; ``inner`` is what nested options are called there."""
+    found = {}
+    for name, option in documented.items():
+        found[name] = {field: option.get(field, ABSENT[field]) for field in COMPARED}
+        if option.get(inner):
+            found[name][inner] = _options(option[inner], inner)
+    return {name: {("options" if field == inner else field): value for field, value in option.items()} for name, option in found.items()}
+
+
+@functools.cache
+def _action(name: str) -> t.Any:
+    return importlib.import_module(f"ansible_collections.certops.fleet.plugins.action.{name}")
+
+
+@pytest.mark.parametrize("name", _action_plugins())
+def test_options_are_those_of_the_argument_spec(name: str) -> None:
+    """Names, types, defaults and choices, nested ones too; that a secret is hidden is not a part of the documentation."""
+    documented = _module_blocks(name)["DOCUMENTATION"]
+    assert _options(documented.get("options", {}), "suboptions") == _options(_action(name).ARGUMENT_SPEC, "options")
+
+
+@pytest.mark.parametrize("name", _action_plugins())
+def test_attributes_are_those_of_the_plugin(name: str) -> None:
+    """Whether check mode and async work is documented as the plugin declares it."""
+    plugin = _action(name).ActionModule
+    attributes = _module_blocks(name)["DOCUMENTATION"]["attributes"]
+    assert attributes["action"]["support"] == "full"
+    assert (attributes["check_mode"]["support"] == "none") is not plugin._supports_check_mode
+    assert (attributes["async"]["support"] == "none") is not plugin._supports_async
+
+
+@pytest.mark.parametrize("name", _action_plugins())
+def test_examples_call_the_plugin(name: str) -> None:
+    """By its full name, with options that exist; every result is described."""
+    blocks = _module_blocks(name)
+    assert blocks["DOCUMENTATION"]["module"] == name
+    tasks = [task for task in blocks["EXAMPLES"] if f"certops.fleet.{name}" in task]
+    assert tasks
+    for task in tasks:
+        assert set(task[f"certops.fleet.{name}"] or {}) <= set(blocks["DOCUMENTATION"].get("options", {}))
+    assert all(value["description"] and value["type"] for value in blocks["RETURN"].values())
+
+
+def test_every_action_plugin_has_a_module() -> None:
+    """A file of the same name, or ansible-doc knows nothing of it."""
+    assert _action_plugins() == [name for name in _action_plugins() if (PLUGINS / "modules" / f"{name}.py").is_file()]
