@@ -55,6 +55,7 @@ import json
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import packed_answer
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     try:
         request = json.loads(zlib.decompress(binascii.a2b_base64(module.params["request"])).decode("utf-8"))
     except (ValueError, zlib.error) as exc:
-        module.fail_json(msg="request must be base64 text of compressed JSON: {0}".format(type(exc).__name__))
+        module.fail_json(msg=f"request must be base64 text of compressed JSON: {type(exc).__name__}")
     # Ansible replaces values of options that are not logged wherever they occur in a result; base32 has no lower-case letter.
     module.exit_json(changed=False, answer=base64.b32encode(packed_answer(request)).decode("ascii"))
 

@@ -37,7 +37,7 @@ def host_evidence(now: float) -> t.Dict[str, t.Any]:
         "product_uuid": _first_match(_PRODUCT_UUID, "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         "ssh_host_keys": ssh_host_keys(_SSH),
         "addresses": addresses(),
-        "python": "{0}.{1}.{2}".format(*sys.version_info),
+        "python": "{}.{}.{}".format(*sys.version_info),
         "openssl": None,
     }
 

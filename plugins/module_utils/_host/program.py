@@ -42,7 +42,7 @@ def packed_answer(request: t.Dict[str, t.Any]) -> bytes:
     packed = zlib.compress(data, 3)
     if len(packed) <= PACKED_LIMIT and len(data) <= UNPACKED_LIMIT:
         return packed
-    text = "the answer to {0!r} has {1} bytes, {2} compressed; at most {3} and {4} are accepted".format(
+    text = "the answer to {!r} has {} bytes, {} compressed; at most {} and {} are accepted".format(
         request["verb"], len(data), len(packed), UNPACKED_LIMIT, PACKED_LIMIT
     )
     return zlib.compress(_json({"ok": False, "kind": "host_error", "error": text, "host": reply["host"]}), 3)
@@ -55,7 +55,7 @@ def answer(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         reply.update(ok=True, result=_run(request))
     except HostError as error:
         reply.update(ok=False, kind="host_error", error=str(error))
-    except Exception as error:  # the edge of the host program: whatever happens, the controller gets an answer
+    except Exception as error:  # noqa: BLE001 - the edge: whatever happens, the controller gets an answer
         reply.update(ok=False, kind="internal", error=_place(error))
     reply["host"] = host_evidence(time.time())
     return reply
@@ -80,25 +80,26 @@ def _pass(_number: int, _frame: t.Any) -> None:
 def _run(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     verb = request["verb"]
     if verb not in LOOKING + CHANGING:
-        raise HostError("verb {0!r} is not known, it must be one of {1}".format(verb, ", ".join(LOOKING + CHANGING)))
+        raise HostError("verb {!r} is not known, it must be one of {}".format(verb, ", ".join(LOOKING + CHANGING)))
     transaction = request["transaction"]
     if verb in CHANGING:
         _check_transaction(verb, transaction)
         _log(request)
     context = Context(now=time.time, transaction=transaction, actor=request["actor"], state=state_folder())
-    return importlib.import_module(_PACKAGE + ".verb_" + verb).run(request["args"], context)
+    run = importlib.import_module(_PACKAGE + ".verb_" + verb).run  # type: t.Callable[[t.Any, Context], t.Dict[str, t.Any]]
+    return run(request["args"], context)
 
 
 def _check_transaction(verb: str, transaction: t.Any) -> None:
     if not isinstance(transaction, str) or not re.fullmatch("[0-9a-f]{32}", transaction):
-        raise HostError("{0!r} changes the host and needs a transaction of 32 lower-case hexadecimal digits, got {1!r}".format(verb, transaction))
+        raise HostError(f"{verb!r} changes the host and needs a transaction of 32 lower-case hexadecimal digits, got {transaction!r}")
 
 
 def _log(request: t.Dict[str, t.Any]) -> None:
     # The actor is text of the controller's; ascii() keeps it on its line.
-    line = "verb={0} program={1} transaction={2} actor={3!a}".format(request["verb"], request.get("program"), request["transaction"], request["actor"])
+    line = "verb={} program={} transaction={} actor={!a}".format(request["verb"], request.get("program"), request["transaction"], request["actor"])
     try:
-        import syslog
+        import syslog  # noqa: PLC0415 - only some verbs need it
     except ImportError:  # an interpreter built without it
         return
     syslog.openlog("certops", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
@@ -114,9 +115,9 @@ def _place(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         name += " " + errno.errorcode.get(error.errno, str(error.errno))
     if trace is None:
-        return "internal error {0}".format(name)
+        return f"internal error {name}"
     code = trace.tb_frame.f_code
-    return "internal error {0} in {1} line {2} ({3})".format(name, os.path.basename(code.co_filename), trace.tb_lineno, code.co_name)
+    return f"internal error {name} in {os.path.basename(code.co_filename)} line {trace.tb_lineno} ({code.co_name})"
 
 
 def _json(value: t.Any) -> bytes:

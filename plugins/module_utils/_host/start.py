@@ -5,11 +5,13 @@
 
 import sys
 
-if sys.version_info < (3, 6):
-    sys.exit("the host program needs Python 3.6 or later, {0} is {1}.{2}".format(sys.executable, *sys.version_info[:2]))
+if sys.version_info < (3, 6):  # noqa: UP036 - whatever the host has
+    sys.exit("the host program needs Python 3.6 or later, {} is {}.{}".format(sys.executable, *sys.version_info[:2]))
 
 import binascii
 import json
+import types
+import typing as t
 import zlib
 from importlib.machinery import ModuleSpec
 
@@ -19,38 +21,40 @@ PACKAGE = "ansible_collections.certops.fleet.plugins.module_utils._host"
 class Sources:
     """Finder and loader of the sources, so that imports and tracebacks are those of the installed collection (PEP 451)."""
 
-    def __init__(self, sources):
+    def __init__(self, sources: t.Dict[str, str]) -> None:
         self._sources = {PACKAGE + "." + name[:-3]: source for name, source in sources.items()}
         words = PACKAGE.split(".")
         self._packages = {".".join(words[:count]) for count in range(1, len(words) + 1)}
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: t.Any = None, target: t.Any = None) -> t.Optional[ModuleSpec]:
+        loader = self  # type: t.Any
         if name in self._packages:
-            return ModuleSpec(name, self, is_package=True)
+            return ModuleSpec(name, loader, is_package=True)
         if name not in self._sources:
             return None
-        spec = ModuleSpec(name, self, origin=name.replace(".", "/") + ".py")
+        spec = ModuleSpec(name, loader, origin=name.replace(".", "/") + ".py")
         spec.has_location = True
         return spec
 
-    def create_module(self, spec):
-        return None
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None  # the default
 
-    def exec_module(self, module):
+    def exec_module(self, module: types.ModuleType) -> None:
         source = self.get_source(module.__name__)
         if source is not None:
-            exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)
+            # The sources came on the same standard input as this text.
+            exec(compile(source, str(module.__file__), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
 
-    def get_source(self, name):
+    def get_source(self, name: str) -> t.Optional[str]:
         return self._sources.get(name)
 
 
-def start(packed_sources, packed_request):
+def start(packed_sources: str, packed_request: str) -> None:
     sys.meta_path.insert(0, Sources(unpacked(packed_sources)))
-    from ansible_collections.certops.fleet.plugins.module_utils._host.program import main
+    from ansible_collections.certops.fleet.plugins.module_utils._host.program import main  # noqa: PLC0415 - importable from here on
 
     main(unpacked(packed_request))
 
 
-def unpacked(text):
+def unpacked(text: str) -> t.Any:
     return json.loads(zlib.decompress(binascii.a2b_base64(text)).decode("utf-8"))

@@ -4,6 +4,7 @@
 """Paths of a host as text: the same text under every locale, and no byte lost."""
 
 import re
+import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 
@@ -26,5 +27,5 @@ def path_bytes(text: str) -> bytes:
     return _ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]), data)
 
 
-def _escaped(match) -> str:
+def _escaped(match: "t.Match[str]") -> str:
     return "".join(f"\\x{byte:02x}" for byte in match.group().encode("utf-8"))

@@ -15,6 +15,7 @@ import typing as t
 import zlib
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import CHANGING, PACKED_LIMIT, UNPACKED_LIMIT
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, packed_request, program_digest, program_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables
@@ -35,7 +36,7 @@ _NO_TERMINAL = "must have a tty"
 _SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
-Answer = t.Dict[str, t.Any]
+Answer = dict[str, t.Any]
 
 
 class ExchangeError(ValueError):
@@ -173,7 +174,8 @@ def _framed(finished: t.Mapping[str, t.Any], nonce: str, python: str) -> Answer 
     output = finished["stdout"]
     start = output.find(f"CERTOPS-START {nonce}")
     if start < 0:
-        return _not_started(finished, python)
+        _not_started(finished, python)
+        return None
     match = re.compile(rf"CERTOPS-END {nonce} ([A-Za-z0-9+/=]*)\r?\n").search(output, start)
     if match is None:
         raise ExchangeError(f"the host program ended without an answer (code {finished['rc']}): {_last_line(finished)}", "died")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -38,7 +38,7 @@ def plain(value: t.Any, path: str) -> t.Any:
             return kind(value)
     if isinstance(value, str) or _is_vaulted(value):
         return str.__str__(str(value))
-    if isinstance(value, (datetime.datetime, datetime.date)):
+    if isinstance(value, (dt.datetime, dt.date)):
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str.__str__(str(key)): plain(item, f"{path}.{key}") for key, item in value.items()}

@@ -87,7 +87,7 @@ class Answer(unittest.TestCase):
         with mock.patch("syslog.syslog") as logged, verb("install", lambda args, context: {}), verb("scan", lambda args, context: {}):
             program.answer(request("install", {}, TRANSACTION))
             program.answer(request("scan"))
-        line = "verb=install program={0} transaction={1} actor='tester\\nfake line'".format("f" * 64, TRANSACTION)
+        line = "verb=install program={} transaction={} actor='tester\\nfake line'".format("f" * 64, TRANSACTION)
         self.assertEqual([call[0][1] for call in logged.call_args_list], [line])
 
     def test_no_syslog(self):
@@ -140,7 +140,7 @@ class Frames(unittest.TestCase):
         with tempfile.NamedTemporaryFile() as mark:
             reader, writer = os.pipe()
             os.close(reader)
-            process = self.run_main("module.run = lambda a, c: {{'n': open({0!r}, 'w').write('done')}}".format(mark.name), stdout=writer)
+            process = self.run_main(f"module.run = lambda a, c: {{'n': open({mark.name!r}, 'w').write('done')}}", stdout=writer)
             os.close(writer)
             error = process.communicate()[1]
             self.assertEqual((process.returncode, error, mark.read()), (0, b"", b"done"))

@@ -53,7 +53,7 @@ class PathText(unittest.TestCase):
 
     def test_locale_changes_nothing(self):
         """Under a locale without UTF-8 the text is the same."""
-        program = "from {0} import path_text; print(ascii(path_text(bytes.fromhex('e4c3a40a5c'))))".format(path_text.__module__)
+        program = f"from {path_text.__module__} import path_text; print(ascii(path_text(bytes.fromhex('e4c3a40a5c'))))"
         for locale in ("C", "POSIX", "C.UTF-8"):
             environment = {"LC_ALL": locale, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
             with self.subTest(locale=locale):

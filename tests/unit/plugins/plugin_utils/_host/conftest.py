@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import binascii
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import typing as t
+import zlib
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,17 @@ class Estate:
         lines = path.read_text().split() if path.exists() else []
         path.unlink(missing_ok=True)
         return lines
+
+    @staticmethod
+    def readable(output: str) -> list[str]:
+        """Return an output and whatever can be unpacked of what it holds."""
+        texts = [output]
+        for word in re.findall(r"[A-Za-z0-9+/\n]{20,}={0,2}", output.replace("\\n", "\n")):
+            try:
+                texts.append(zlib.decompressobj().decompress(binascii.a2b_base64(word)).decode(errors="replace"))
+            except (binascii.Error, zlib.error):
+                continue
+        return texts
 
     def _environment(self, extra: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

@@ -1,0 +1,137 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bundles: their lists of sources, and every Python of this machine that must run them."""
+
+from __future__ import annotations
+
+import ast
+import binascii
+import json
+import subprocess
+import sys
+import typing as t
+import zlib
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import program
+from ansible_collections.certops.fleet.plugins.plugin_utils._host import bundle
+
+sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
+from interpreters import find_interpreters
+
+PACKAGE = program.__name__.rpartition(".")[0]
+NEEDED_BY_ALL = {"base.py", "evidence.py", "program.py"}
+VERSIONS = tuple(f"3.{minor}" for minor in range(6, 15))
+
+
+@pytest.fixture(params=VERSIONS)
+def python(request: pytest.FixtureRequest) -> Path:
+    found = find_interpreters((request.param,))[request.param]
+    if found is None:
+        pytest.skip(f"this machine has no Python {request.param}")
+    return t.cast("Path", found)
+
+
+def imports(name: str) -> set[str]:
+    """Return the files of the host ring that a file of it imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse((bundle.HOST_FOLDER / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
+            found |= {alias.name + ".py" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE + "."):
+            found.add(str(node.module)[len(PACKAGE) + 1 :] + ".py")
+    return found
+
+
+def closure(names: set[str]) -> set[str]:
+    found: set[str] = set()
+    while names:
+        found |= names
+        names = set().union(*map(imports, names)) - found
+    return found
+
+
+@pytest.mark.parametrize("verb", bundle.SOURCES)
+def test_sources_are_the_closure_of_the_imports(verb: str) -> None:
+    """Each list names exactly what its verb imports, directly or not, besides what every verb needs."""
+    expected = closure({f"verb_{verb}.py"}) - NEEDED_BY_ALL
+    assert {"missing": expected - set(bundle.SOURCES[verb]), "superfluous": set(bundle.SOURCES[verb]) - expected} == {"missing": set(), "superfluous": set()}
+
+
+def test_common_sources() -> None:
+    """What every verb needs is the closure of the program's imports."""
+    assert closure({"program.py"}) == NEEDED_BY_ALL
+
+
+def test_every_verb_can_be_asked_both_ways() -> None:
+    """Each verb file has a list of sources and is carried by the module; the program knows it."""
+    files = {path.stem[len("verb_") :] for path in bundle.HOST_FOLDER.glob("verb_*.py")}
+    module = (bundle.HOST_FOLDER.parents[1] / "modules/host_program.py").read_text(encoding="utf-8")
+    carried = {alias.name for node in ast.walk(ast.parse(module)) if isinstance(node, ast.ImportFrom) and node.module == PACKAGE for alias in node.names}
+    assert set(bundle.SOURCES) == files == {name[len("verb_") :] for name in carried}
+    assert files <= {*program.LOOKING, *program.CHANGING}
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a verb that returns its arguments and return the name it goes by."""
+    source = "import traceback\n\ndef run(args, context):\n    return {'args': args, 'file': __file__, 'trace': traceback.format_stack()[-1]}\n"
+    sources = bundle._read(())
+    monkeypatch.setitem(bundle._BUNDLES, "scan", bundle._packed({**sources, "verb_scan.py": source}))
+    monkeypatch.setitem(bundle._DIGESTS, "scan", "0" * 64)
+    return "scan"
+
+
+def request_for(verb: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {"verb": verb, "nonce": "a1", "transaction": None, "actor": "tester", "args": args}
+
+
+def start(python: Path, text: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([python, "-I", "-S", "-"], input=text.encode(), capture_output=True, check=False, timeout=60)
+
+
+def answered(output: bytes) -> dict[str, t.Any]:
+    packed = output.split(b"CERTOPS-END a1 ")[1]
+    return t.cast("dict[str, t.Any]", json.loads(zlib.decompress(binascii.a2b_base64(packed))))
+
+
+def test_every_python_runs_it(python: Path, echo: str) -> None:
+    """A request comes back from a program that was read from standard input; names, files and source lines are the real ones."""
+    said = {"text": 'ä"""\\\n\N{LOCK}', "number": 1.5}
+    result = answered(start(python, bundle.program_text(echo, request_for(echo, said))).stdout)["result"]
+    assert result["args"] == said
+    assert result["file"] == PACKAGE.replace(".", "/") + "/verb_scan.py"
+    assert "return {'args': args" in result["trace"]
+
+
+@pytest.mark.parametrize("verb", bundle.SOURCES)
+def test_every_python_imports_each_bundle(python: Path, verb: str) -> None:
+    """Each bundle is complete and in a language that every supported Python reads."""
+    text = bundle.program_text(verb, request_for(verb, {})).rpartition("\n\nstart(")[0]
+    text += (
+        f'\n\nsys.meta_path.insert(0, Sources(unpacked("""\n{bundle._BUNDLES[verb]}""")))\nimport {PACKAGE}.verb_{verb} as verb\nassert callable(verb.run)\n'
+    )
+    finished = start(python, text)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+
+
+def test_an_old_python_is_told() -> None:
+    """The first act is to refuse an interpreter that cannot run the rest, with its path."""
+    refusal = bundle._START.split("import binascii")[0].replace("sys.version_info", "(3, 5, 3)")
+    finished = start(Path(sys.executable), refusal)
+    assert finished.stderr.decode() == f"the host program needs Python 3.6 or later, {sys.executable} is 3.5\n"
+
+
+def test_a_text_that_is_cut_off_starts_nothing(python: Path, echo: str) -> None:
+    """Wherever a connection ends, a part of the program does nothing and shows nearly nothing of the request."""
+    secret = "".join(chr(0x4E00 + number * 37 % 20000) for number in range(500))
+    text = bundle.program_text(echo, request_for(echo, {"secret": secret}))
+    begin = text.rindex('""", """')
+    for cut in (10, len(bundle._START), begin - 100, begin + 5, begin + 300, len(text) - 6, len(text) - 3):
+        finished = start(python, text[:cut])
+        assert b"CERTOPS-START" not in finished.stdout
+        assert len(b"".join(finished.stderr.split())) < 300
+    assert b"CERTOPS-START" in start(python, text).stdout
