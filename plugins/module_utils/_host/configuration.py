@@ -118,7 +118,10 @@ class Reader:
             self.findings.problem(f"{path_text(path)} cannot be read: {exc.strerror}")
             return None
         self._total += len(content)
-        return content
+        text, nul, _rest = content.partition(b"\0")
+        if nul:
+            self.findings.problem(f"{path_text(path)} is not a text, what follows its first NUL byte was left out")
+        return text
 
     def matching(self, pattern: bytes) -> t.List[bytes]:
         """The paths that an include names, sorted; wildcards as in glob(3)."""
@@ -129,8 +132,6 @@ class Reader:
 
 def read_regular(path: bytes, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes. OSError for everything else; a FIFO, socket or device is not opened."""
-    if b"\0" in path:
-        raise OSError(errno.EINVAL, "its name has a NUL byte")
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

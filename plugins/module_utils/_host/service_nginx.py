@@ -119,7 +119,7 @@ def _tokens(content: bytes, words: t.List[bytes]) -> t.Iterator[t.Tuple[bytes, b
         match = _TOKEN.match(content, at)
         if match is None:
             line = content.count(b"\n", 0, at) + 1
-            raise NginxSyntaxError(f"line {line} has a quote that does not end, a stray backslash or an endless word")
+            raise NginxSyntaxError(f"line {line} has a quote that does not end, or a stray backslash")
         at = match.end()
         if match.lastgroup == "mark":
             if match.group() == b"{" and words and words[0].endswith(b"_by_lua_block"):
