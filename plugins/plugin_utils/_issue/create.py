@@ -128,7 +128,8 @@ def _difference(role: str, found: t.Any, wanted: CaShape, end: datetime | None) 
     cut = end is not None and found.not_valid_after_utc == end
     differing = [part.name for part in fields(CaShape) if getattr(shape, part.name) != getattr(wanted, part.name)]
     return [
-        f"{role} CA: {PART_NAMES[name]} {_shown(getattr(wanted, name))!r} is asked for, what is there has {_shown(getattr(shape, name))!r} and is not changed in place"
+        f"{role} CA: {PART_NAMES[name]} {_shown(getattr(wanted, name))!r} is asked for, "
+        f"the certificate that is there has {_shown(getattr(shape, name))!r} and is not changed in place"
         for name in differing
         if not (cut and name == "lifetime_days")
     ]

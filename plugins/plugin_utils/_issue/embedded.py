@@ -37,7 +37,7 @@ class Validity:
 class EmbeddedIssuer:
     """An internal CA whose encrypted key lies in a folder of the controller."""
 
-    type = "embedded"
+    type: t.ClassVar[str] = "embedded"
 
     def __init__(self, settings: IssuerSettings) -> None:
         self.settings = settings

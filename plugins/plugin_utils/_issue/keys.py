@@ -64,7 +64,7 @@ def key_type_of(public_key: t.Any) -> str:
 def signature_hash(private_key: t.Any) -> t.Any:
     """Return the hash of a strength that fits the key (NIST SP 800-57 part 1, table 3)."""
     if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        return {256: hashes.SHA256, 384: hashes.SHA384, 521: hashes.SHA512}[private_key.key_size]()
+        return getattr(hashes, {256: "SHA256", 384: "SHA384", 521: "SHA512"}[private_key.key_size])()
     return hashes.SHA256()
 
 

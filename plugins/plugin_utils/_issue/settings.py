@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.constraints import Constraints, constraints_of, parse_constraints
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import KEY_TYPES, key_type_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import CA_ISSUERS, OCSP
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.oids import oid_name
 
 MAX_LIFETIME_DAYS = 50 * 365
@@ -40,10 +41,10 @@ class Urls:
         if self.crl:
             names = [[x509.UniformResourceIdentifier(url)] for url in self.crl]
             found.append(x509.CRLDistributionPoints([x509.DistributionPoint(name, None, None, None) for name in names]))
-        access = [(x509.AuthorityInformationAccessOID.OCSP, url) for url in self.ocsp]
-        access += [(x509.AuthorityInformationAccessOID.CA_ISSUERS, url) for url in self.issuer]
+        access = [(OCSP, url) for url in self.ocsp] + [(CA_ISSUERS, url) for url in self.issuer]
         if access:
-            found.append(x509.AuthorityInformationAccess([x509.AccessDescription(method, x509.UniformResourceIdentifier(url)) for method, url in access]))
+            described = [x509.AccessDescription(x509.ObjectIdentifier(method), x509.UniformResourceIdentifier(url)) for method, url in access]
+            found.append(x509.AuthorityInformationAccess(described))
         return found
 
 
@@ -154,12 +155,8 @@ def urls_of(certificate: t.Any) -> Urls:
     """Return the URLs that a certificate holds."""
     points = _extension(certificate, x509.CRLDistributionPoints) or ()
     access = _extension(certificate, x509.AuthorityInformationAccess) or ()
-    located = {
-        method: _uris(entry.access_location for entry in access if entry.access_method == method)
-        for method in (x509.AuthorityInformationAccessOID.CA_ISSUERS, x509.AuthorityInformationAccessOID.OCSP)
-    }
-    crl = tuple(url for point in points for url in _uris(point.full_name or ()))
-    return Urls(crl, located[x509.AuthorityInformationAccessOID.CA_ISSUERS], located[x509.AuthorityInformationAccessOID.OCSP])
+    issuer, ocsp = (_uris(entry.access_location for entry in access if entry.access_method.dotted_string == method) for method in (CA_ISSUERS, OCSP))
+    return Urls(tuple(url for point in points for url in _uris(point.full_name or ())), issuer, ocsp)
 
 
 def shape_of(certificate: t.Any) -> CaShape:

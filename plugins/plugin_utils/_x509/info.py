@@ -9,6 +9,7 @@ Anything may come in. A part that cannot be read is None and told in `problem`; 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import typing as t
@@ -279,7 +280,7 @@ def _extensions(source: Source, problems: list[str]) -> dict[str, t.Any]:
         if raw.oid in found:
             problems.append(f"extension {name}: it occurs more than once")
             continue
-        extension = _attempt(problems, f"extension {name}", lambda raw=raw: _single_extension(raw.raw))
+        extension = _attempt(problems, f"extension {name}", functools.partial(_single_extension, raw.raw))
         if extension is not None:
             found[raw.oid] = extension
     return found
@@ -293,7 +294,7 @@ def _extension_fields(source: Source, problems: list[str]) -> Fields:
             continue
         if reader.critical:
             fields[reader.critical] = extension.critical
-        fields.update(_attempt(problems, f"extension {reader.name}", lambda reader=reader, value=extension.value: reader.read(value)) or {})
+        fields.update(_attempt(problems, f"extension {reader.name}", functools.partial(reader.read, extension.value)) or {})
     return fields
 
 
@@ -319,7 +320,7 @@ def _read_all(der: bytes, now: datetime, problems: list[str]) -> Fields:
     source = Source(der, parts, whole, now)
     fields = _direct_fields(parts)
     for what, reader in READERS.items():
-        fields.update(_attempt(problems, what, lambda reader=reader: reader(source)) or {})
+        fields.update(_attempt(problems, what, functools.partial(reader, source)) or {})
     fields.update(_extension_fields(source, problems))
     return fields
 
