@@ -39,7 +39,7 @@ def test_converted_and_complete() -> None:
     [
         ({}, "missing required arguments: name"),
         ({"name": "a", "state": "gone"}, "value of state must be one of: present, absent, got: gone"),
-        ({"name": "a", "days": "x"}, "argument 'days' is of type str and we were unable to convert to int"),
+        ({"name": "a", "days": "x"}, "and we were unable to convert to int"),
         ({"name": "a", "nmae": "b"}, "nmae. Supported parameters include:"),
         ({"name": "a", "key": {"sise": 1}}, "key.sise. Supported parameters include:"),
         ({"name": "a", "state": "gone", "days": "x"}, "; "),

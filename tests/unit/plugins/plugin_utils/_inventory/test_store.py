@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, migrate, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
@@ -112,6 +114,24 @@ def test_a_lock_that_is_not_given_up_becomes_one_sentence(inventory: Inventory, 
     inventory.check_writable()
 
 
+def _die_in_a_transaction(path: str) -> None:
+    with open_inventory(path, now=_now) as inventory, inventory.transaction():
+        inventory.append_event("test.lost", subject="x")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_writer_leaves_nothing_and_blocks_nobody(inventory: Inventory, path: str) -> None:
+    """What was committed before it stays, what it had begun is undone, and its lock is gone."""
+    inventory.append_event("test.kept", subject="x")
+    worker = FORK.Process(target=_die_in_a_transaction, args=(path,))
+    worker.start()
+    worker.join(30)
+    assert worker.exitcode == -signal.SIGKILL
+    inventory.append_event("test.kept", subject="y")
+    assert [event["kind"] for event in inventory.documents("events")] == ["test.kept", "test.kept"]
+    assert _raw(path, "PRAGMA integrity_check") == [("ok",)]
+
+
 def _append_and_fail(inventory: Inventory, error: type[BaseException]) -> None:
     with inventory.transaction():
         inventory.append_event("test.lost", subject="x")
@@ -141,6 +161,12 @@ def test_migrations_make_the_schema() -> None:
     with engine.begin() as opened:
         migrate.upgrade(opened)
         assert compare_metadata(MigrationContext.configure(opened), schema.metadata) == []
+
+
+def test_the_schema_fits_postgresql() -> None:
+    """Every table can be written down in its dialect."""
+    for table in schema.metadata.sorted_tables:
+        assert str(sa.schema.CreateTable(table).compile(dialect=postgresql.dialect())).strip().startswith("CREATE TABLE")
 
 
 @pytest.mark.parametrize(
