@@ -11,9 +11,12 @@ short_description: Ask the inventory of certificates
 version_added: 0.1.0
 description:
   - Returns what the central inventory holds, as a list of dictionaries, optionally narrowed down by a JMESPath expression.
-  - Runs on the controller alone, no host is contacted.
+  - Runs on the controller alone, no host is contacted. An inventory that an older release wrote is brought up to date.
 author:
   - The certops.fleet developers (@certops)
+extends_documentation_fragment:
+  - certops.fleet.attributes
+  - certops.fleet.inventory
 options:
   kind:
     description:
@@ -36,39 +39,11 @@ options:
     description:
       - At most so many elements are returned. Very large results cost Ansible a lot of time and memory.
     type: int
-  inventory:
-    description:
-      - The inventory, as C(sqlite:////absolute/path) or the absolute path of an SQLite file. A path may begin with C(~/).
-      - When it is left out, the variable C(certops_inventory) is taken, and without that C(certops/inventory.db) below the user's data folder
-        (E(XDG_DATA_HOME) or C(~/.local/share)). The default is refused where it would not be kept, as in a container or an AWX job.
-      - A network file system is refused, SQLite loses data there.
-      - An inventory that an older release wrote is brought up to date.
-    type: str
 requirements:
   - SQLAlchemy (2.0 or later)
   - alembic (1.13 or later)
   - cryptography (42 or later)
   - jmespath (1.0 or later), for O(select)
-attributes:
-  action:
-    description: Is an action plugin.
-    support: full
-  async:
-    description: Supports being run with C(async).
-    support: none
-  become:
-    description: Uses become on the host; this one contacts none.
-    support: none
-  check_mode:
-    description: Can run in check mode and does there what it always does, as it changes nothing.
-    support: full
-  diff_mode:
-    description: Returns what has changed; there is nothing.
-    support: none
-  platform:
-    description: Where it runs.
-    platforms: posix
-    support: full
 """
 
 EXAMPLES = r"""

@@ -20,7 +20,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 Row = dict[str, t.Any]
 # What differs between two scans of a host on which nothing happened.
 _FLEETING = {"bundles": ("certificates",), "services": ("pids",)}
-_SCOPE = ("done", "left_over", "problems", "skipped", "unseen")
+_SCOPE = ("done", "left_over", "problems", "skipped")
 _SERVICE_COLUMNS = ("name", "entry", "unit", "active", "configuration", "pids")
 # Evidence that is worth telling when two hosts share it; addresses are used again all the time.
 COMPARED = ("machine_id", "product_uuid", "ssh_host_key")

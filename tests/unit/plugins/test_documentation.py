@@ -24,11 +24,29 @@ def _action_plugins() -> list[str]:
     return sorted(path.stem for path in (PLUGINS / "action").glob("*.py"))
 
 
+def _assigned(path: pathlib.Path) -> dict[str, str]:
+    """Texts that a file assigns to names, also inside a class, read without running it."""
+    assignments = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Assign)]
+    return {
+        node.targets[0].id: node.value.value
+        for node in assignments
+        if isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
+
+
+@functools.cache
 def _module_blocks(name: str) -> dict[str, t.Any]:
-    """DOCUMENTATION, EXAMPLES and RETURN of a module, read without running it."""
-    tree = ast.parse((PLUGINS / "modules" / f"{name}.py").read_text(encoding="utf-8"))
-    texts = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
-    return {block: yaml.safe_load(texts.get(block, "")) for block in ("DOCUMENTATION", "EXAMPLES", "RETURN")}
+    """DOCUMENTATION, with the collection's fragments put in, EXAMPLES and RETURN."""
+    texts = _assigned(PLUGINS / "modules" / f"{name}.py")
+    blocks = {block: yaml.safe_load(texts.get(block, "")) for block in ("DOCUMENTATION", "EXAMPLES", "RETURN")}
+    documentation = blocks["DOCUMENTATION"]
+    for fragment in documentation.get("extends_documentation_fragment", ()):
+        shared = yaml.safe_load(_assigned(PLUGINS / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py")["DOCUMENTATION"])
+        for section, entries in shared.items():
+            own = documentation.setdefault(section, {})
+            for entry, value in entries.items():
+                own[entry] = {**value, **own.get(entry, {})}
+    return blocks
 
 
 def _options(documented: t.Mapping[str, t.Any], inner: str) -> dict[str, t.Any]:
@@ -55,12 +73,10 @@ def test_options_are_those_of_the_argument_spec(name: str) -> None:
 
 @pytest.mark.parametrize("name", _action_plugins())
 def test_attributes_are_those_of_the_plugin(name: str) -> None:
-    """Whether check mode and async work is documented as the plugin declares it."""
-    plugin = _action(name).ActionModule
-    attributes = _module_blocks(name)["DOCUMENTATION"]["attributes"]
-    assert attributes["action"]["support"] == "full"
-    assert (attributes["check_mode"]["support"] == "none") is not plugin._supports_check_mode
-    assert (attributes["async"]["support"] == "none") is not plugin._supports_async
+    """Whether check mode and diff mode work is documented as the plugin declares it."""
+    plugin, attributes = _action(name).ActionModule, _module_blocks(name)["DOCUMENTATION"]["attributes"]
+    assert (attributes["check_mode"]["support"] != "none") is plugin._supports_check_mode
+    assert (attributes["diff_mode"]["support"] != "none") is getattr(plugin, "_supports_diff", False)
 
 
 @pytest.mark.parametrize("name", _action_plugins())
