@@ -17,13 +17,17 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 Watched = t.Dict[str, t.Any]  # {"service", "uses", "active": bool, "validation": null or {"ok", "text"}, "served": [look]}, as the journal keeps it
 
 
-def watched(declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]]) -> t.Tuple[t.List[Watched], t.List[str]]:
+def services_of(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
+    """Return all services of this host that the table and the users' entries know."""
+    table = service_table.check_entries(list(entries))
+    return services.find_services(table, processes.listening(services.process_names(table)).processes)
+
+
+def watched(declared: Declared, found: t.Sequence[t.Dict[str, t.Any]]) -> t.Tuple[t.List[Watched], t.List[str]]:
     """Return the services of a certificate and a sentence for each declared one that this host does not have.
 
     They are those that are declared, else every service that names one of the files.
     """
-    table = service_table.check_entries(list(entries))
-    found = services.find_services(table, processes.listening(services.process_names(table)).processes)
     taken = []
     for service in found:
         uses = [use for use in service["uses"] if _names_a_file(use, declared)]

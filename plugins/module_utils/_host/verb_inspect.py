@@ -11,6 +11,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.base import Co
 from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
 from ansible_collections.certops.fleet.plugins.module_utils._host.lock import host_lock, no_change
+from ansible_collections.certops.fleet.plugins.module_utils._host.resolve import resolve
 
 Answer = t.Dict[str, t.Any]
 
@@ -25,13 +26,15 @@ def run(args: Answer, context: Context) -> Answer:
 
 
 def _answer(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
-    certificates = [dict(_certificate(declared.from_args(each), args, context), declared=each) for each in args["certificates"]]
+    services = baseline.services_of(args["services"])
+    resolved = [resolve(each, services) for each in args["certificates"]]
+    certificates = [dict(_certificate(declared.from_args(each), services, context, bool(args["look"])), declared=each) for each in resolved]
     return {"certificates": certificates, "recovered": recovered}
 
 
-def _certificate(declaration: Declared, args: Answer, context: Context) -> Answer:
+def _certificate(declaration: Declared, services: t.Sequence[Answer], context: Context, look: bool) -> Answer:
     there = found.look_at(declaration)
-    services, absent = baseline.watched(declaration, args["services"])
+    using, absent = baseline.watched(declaration, services)
     installed = commit.installed(context.state, declaration.name)
     return {
         "name": declaration.name,
@@ -40,7 +43,7 @@ def _certificate(declaration: Declared, args: Answer, context: Context) -> Answe
         "chain": [_base64(one) for one in there.chain],
         "key": found.key_result(there),
         "pair": there.pair,
-        "services": [_service(declaration, item, there, bool(args["look"])) for item in services],
+        "services": [_service(declaration, item, there, look) for item in using],
         "problems": absent,
         "owned_by": owners.owner_of([role.path for role in declaration.roles], installed is not None),
         "contested": _contested(there, installed),

@@ -13,7 +13,8 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
     """Scan this host; nothing is written. The shapes are those of docs/architecture.md."""
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
-    found = services.find_services(service_table.check_entries(args["services"]), processes)
+    table = service_table.check_entries(args["services"])
+    found = services.find_services(table, processes.listening(services.process_names(table)).processes)
     looking.named(found, named_paths.unit_paths().union(filter(named_paths.is_wanted, processes.process_paths())))
     looking.folders()
     looking.links()

@@ -14,9 +14,34 @@ from pathlib import Path
 
 HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
 _COMMON = ("base.py", "evidence.py", "program.py")
+_CERTIFICATES = ("der.py", "keys.py", "pem.py", "text.py", "x509.py")
+_SERVICES = (
+    "configuration.py",
+    "processes.py",
+    "run.py",
+    "service_apache.py",
+    "service_haproxy.py",
+    "service_nginx.py",
+    "service_table.py",
+    "services.py",
+    "units.py",
+)
+_WALK = ("findings.py", "mounts.py", "named_paths.py", "paths_table.py", "patterns.py", "places.py", "reading.py", "scan.py", "walk.py")
+_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "resolve.py", "staged.py", "staging.py", "swap.py")
+_JOURNAL = ("baseline.py", "commit.py", "journal.py", "lock.py", "look.py", "serving.py", "verify.py")
+_TRANSACTION = ("checks.py", "guardian.py", "names.py", "namespace.py", "reloading.py", "transaction.py")
+_LOOKING = (*_CERTIFICATES, *_SERVICES, *_FILES, *_JOURNAL)
+_CHANGING = (*_LOOKING, "prepare.py")
 
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
-SOURCES: dict[str, tuple[str, ...]] = {}
+SOURCES: dict[str, tuple[str, ...]] = {
+    "scan": (*_CERTIFICATES, *_SERVICES, *_WALK, "verb_scan.py"),
+    "inspect": (*_LOOKING, "verb_inspect.py"),
+    "outcome": (*_CHANGING, "verb_outcome.py"),
+    "request": (*_CHANGING, "csr.py", "material.py", "verb_request.py"),
+    "install": (*_CHANGING, *_TRANSACTION, "material.py", "verb_install.py"),
+    "discard": (*_CHANGING, "verb_discard.py"),
+}
 
 
 def _packed(value: object) -> str:
