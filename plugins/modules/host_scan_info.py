@@ -132,7 +132,7 @@ problems:
   returned: success
   type: list
   elements: dict
-skipped:
+passed_over:
   description: What was not looked into, each with C(path), C(reason) and C(count); at most 50, the rest is in the inventory.
   returned: success
   type: list

@@ -17,6 +17,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.diff im
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, found_from_host, leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import clock_problem, stamp
+from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance, ScanRecord
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
@@ -321,7 +322,7 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
 def record_places(work: Work, paths: t.Sequence[str]) -> None:
     """What lies at the declared paths after a change."""
     started = work.now()
-    answer = work.exchange("scan", {"paths": sorted(set(paths)), "exclude": [], "services": list(work.services), "known_bundles": []})
+    answer = work.exchange("scan", scan_request({"paths": sorted(set(paths)), "services": list(work.services)}, ()))
     evidence = answer.pop("_host", {})
     with work.inventory() as inventory:
         inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence))

@@ -12,17 +12,18 @@ from datetime import datetime
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 RETURNED_LINES = 50
+MAX_FILE_SIZE = 2 << 20
 
 
 def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) -> dict[str, t.Any]:
     """The arguments of the verb C(scan) from the options of the module."""
     return {
         "paths": list(args["paths"]) or None,
-        "exclude": list(args["exclude"]),
-        "home": args["home"],
-        "max_file_size": args["max_file_size"],
-        "max_seconds": args["max_seconds"] or None,
-        "services": args.get("services") or [],
+        "exclude": list(args.get("exclude") or ()),
+        "home": bool(args.get("home")),
+        "max_file_size": args.get("max_file_size") or MAX_FILE_SIZE,
+        "max_seconds": args.get("max_seconds") or None,
+        "services": list(args.get("services") or ()),
         "known_bundles": list(known_bundles),
     }
 
@@ -41,7 +42,7 @@ def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetim
     result = {
         "summary": answer["summary"],
         "problems": answer["problems"] if everything else answer["problems"][:RETURNED_LINES],
-        "skipped": answer["skipped"] if everything else answer["skipped"][:RETURNED_LINES],
+        "passed_over": answer["skipped"] if everything else answer["skipped"][:RETURNED_LINES],  # Ansible takes a key named skipped for its own
         "left_over": answer["left_over"],
         "complete": answer["complete"],
         "privileged": answer["privileged"],
