@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a scan looks, what it leaves out, and what a path says about a certificate: the one table of it.
 
-Patterns: `*` stands for any characters of one name, `**` for any at all. A pattern with a slash is a path from the root, one without is a name.
+Patterns: `*` stands for any characters of one name, `**` for any at all. A pattern that begins with a slash is a path from the root, any other is the
+end of one, such as a name.
 """
 
 import typing as t
@@ -163,7 +164,7 @@ CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
 # A file that is reached by several paths has the best class of them; the first is the best.
 BEST_CLASSES = ("in_use", "installed", "trust_store", "trust_copy", "history", "backup", "test_or_package", "container_layer")
 
-# What a unit file, an environment file or a command line names below these folders is a program or a device, not a certificate.
+# What a unit or a command line names below these folders is a program or a device, not a certificate.
 PROGRAM_FOLDERS = (
     b"/bin/",
     b"/sbin/",
@@ -179,4 +180,3 @@ PROGRAM_FOLDERS = (
     b"/sys/",
 )
 BINARY_FOLDERS = (b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/games/")  # links of /etc/alternatives to these are not followed
-UNIT_FOLDERS = (b"/etc/systemd/system", b"/run/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system")

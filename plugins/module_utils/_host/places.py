@@ -28,13 +28,30 @@ Row = t.Dict[str, t.Any]
 _T = t.TypeVar("_T")
 
 
+class Classes:
+    """What paths say of the certificates at them."""
+
+    def __init__(self) -> None:
+        self._patterns = patterns.Patterns([pattern for pattern, _ in paths_table.CLASSES], below=True)
+
+    def of(self, path: bytes) -> str:
+        """Return the class of one path."""
+        index = self._patterns.index(path)
+        return "installed" if index is None else paths_table.CLASSES[index][1]
+
+    def best(self, file: findings.File) -> str:
+        """Return the best class that one of the paths of a file has; what lies in a trust store stays there, whoever links to it."""
+        own = self.of(file.path)
+        return own if own == "trust_store" else min(map(self.of, [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
+
+
 class Places:
     """Turns findings into rows; `used` says which canonical paths are named on the host, and by which services."""
 
-    def __init__(self, found: findings.Findings, used: t.Dict[bytes, t.Set[str]]) -> None:
+    def __init__(self, found: findings.Findings, used: t.Dict[bytes, t.Set[str]], classes: Classes) -> None:
         self._found = found
         self._used = used
-        self._classes = patterns.Patterns([pattern for pattern, _ in paths_table.CLASSES], below=True)
+        self._classes = classes
         self._names: t.Dict[t.Tuple[str, int], str] = {}
         self._keys: t.Dict[str, t.List[t.Tuple[findings.File, keys.KeyFacts]]] = {}
         self._holders: t.Dict[str, t.List[str]] = {}
@@ -64,14 +81,8 @@ class Places:
         return [dict(row, certificates=None) if digest in known_bundles else row for digest, row in sorted(self._bundles.items())]
 
     def class_of(self, file: findings.File) -> str:
-        """Return the class of what lies in a file: the best that one of its paths has."""
-        if file.path in self._used:
-            return "in_use"
-        return min((self._class(path) for path in [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
-
-    def _class(self, path: bytes) -> str:
-        index = self._classes.index(path)
-        return "installed" if index is None else paths_table.CLASSES[index][1]
+        """Return the class of what lies in a file that is no bundle."""
+        return "in_use" if file.path in self._used else self._classes.best(file)
 
     def _is_bundle(self, file: findings.File) -> bool:
         count = len(file.certificates)
@@ -90,7 +101,7 @@ class Places:
         return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
 
     def _file_bundle(self, file: findings.File) -> None:
-        kind = min((self._class(path) for path in [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
+        kind = self._classes.best(file)
         row = dict(self._common(file.path, file.status), links=_texts(file.links), **{"class": "trust_copy" if kind == "installed" else kind})
         self._add_bundle(file.digest, _unique(digest for _, digest in file.certificates), row)
 

@@ -10,11 +10,13 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import findings, keys, mounts, named_paths, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host import findings, keys, mounts, paths_table, places, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 
 _MOST_FILE_SIZE = 1 << 30
+_MOST_NAMED = 10000
+_ROLES = ("certificate", "key", "chain", "folder")
 Used = t.Dict[bytes, t.Set[str]]
 
 
@@ -57,27 +59,33 @@ class Scan:
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
         self._rules = rules
         self._resolver = mounts.Resolver(mounted)
+        self._classes = places.Classes()
         self._used: Used = {}
         self._links: t.Set[bytes] = set()
         self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
         self._left_over: t.Set[bytes] = set()
 
     def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
-        """Look at the files and folders that services use, and at the files that units and processes (`others`) name, wherever they lie."""
-        used = named_paths.service_paths(services)
-        for path in sorted(set(others))[: named_paths.MOST_PATHS]:
-            used.setdefault(path, set())
-        for path in sorted(used):
-            if self._is_over(path):
-                continue
-            target = self._resolver.resolve(path)
-            if target.status is None:
-                if used[path] and target.reason:
-                    self._ledger.problem(path, f"named by {', '.join(sorted(used[path]))}: {target.reason}")
-            elif stat.S_ISREG(target.status.st_mode):
-                self._name(path, target.path, used[path])
-            elif stat.S_ISDIR(target.status.st_mode) and used[path]:
-                self._named_folder(target.path, used[path])
+        """Look at the files and folders that services use, and at those that units and processes (`others`) name, wherever they lie."""
+        named: Used = {}
+        for service in services:
+            for path in _used_by(service):
+                named.setdefault(path, set()).add(service["name"])
+        for path in sorted({path for path in others if not path.startswith(paths_table.PROGRAM_FOLDERS)})[:_MOST_NAMED]:
+            named.setdefault(path, set())
+        for path, names in sorted(named.items()):
+            if not self._is_over(path):
+                self._named(path, names)
+
+    def _named(self, path: bytes, services: t.Set[str]) -> None:
+        target = self._resolver.resolve(path)
+        if target.status is None:
+            if services:
+                self._ledger.problem(path, f"named by {', '.join(sorted(services))}: {target.reason}")
+        elif stat.S_ISREG(target.status.st_mode):
+            self._name(path, target.path, services)
+        elif stat.S_ISDIR(target.status.st_mode):
+            self._named_folder(target.path, services)
 
     def _name(self, path: bytes, canonical: bytes, services: t.Set[str]) -> None:
         self._used.setdefault(canonical, set()).update(services)
@@ -86,7 +94,7 @@ class Scan:
         self._look(canonical)
 
     def _named_folder(self, folder: bytes, services: t.Set[str]) -> None:
-        """Look at the files of a folder that a service loads; what lies deeper it does not load."""
+        """Look at the files of a folder that a service loads; what lies deeper it does not load. The system's trust store is not in use by being named."""
         try:
             names = os.listdir(folder)
         except OSError as exc:
@@ -94,8 +102,16 @@ class Scan:
             return
         for name in sorted(names):
             target = self._resolver.resolve(os.path.join(folder, name))
-            if target.status is not None and stat.S_ISREG(target.status.st_mode):
+            if target.status is None or not stat.S_ISREG(target.status.st_mode):
+                continue
+            if services and self._classes.of(folder) != "trust_store":
                 self._name(os.path.join(folder, name), target.path, services)
+            else:
+                self._links.add(os.path.join(folder, name))
+
+    def problem(self, path: bytes, reason: str) -> None:
+        """Note what somebody else could not look at."""
+        self._ledger.problem(path, reason)
 
     def folders(self) -> None:
         """Walk the paths that were given, or those of the table."""
@@ -195,7 +211,7 @@ class Scan:
 
     def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
         """Return the rows of all that was found and left out."""
-        table = places.Places(self._found, self._used)
+        table = places.Places(self._found, self._used, self._classes)
         bundles = table.build(known_bundles)
         wanted = {row["certificate"] for row in table.places}
         wanted.update(digest for row in bundles for digest in row["certificates"] or ())
@@ -226,3 +242,7 @@ class Scan:
             "complete": not left_over and not withheld,
             "privileged": os.geteuid() == 0,
         }
+
+
+def _used_by(service: t.Dict[str, t.Any]) -> t.Iterator[bytes]:
+    return (path_bytes(use[role]) for use in service["uses"] for role in _ROLES if use.get(role))

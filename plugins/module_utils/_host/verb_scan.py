@@ -5,7 +5,7 @@
 
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import mounts, named_paths, processes, scan, service_table, services
+from ansible_collections.certops.fleet.plugins.module_utils._host import mounts, processes, scan, service_table, services
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
 
@@ -13,9 +13,12 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
     """Scan this host; nothing is written. The shapes are those of docs/architecture.md."""
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
-    table = service_table.check_entries(args["services"])
-    found = services.find_services(table, processes.listening(services.process_names(table)).processes)
-    looking.named(found, named_paths.unit_paths().union(filter(named_paths.is_wanted, processes.process_paths())))
+    entries = service_table.check_entries(args["services"])
+    running = processes.listening(services.process_names(entries))
+    for problem in running.problems:
+        looking.problem(b"/proc", problem)
+    found = services.find_services(entries, running.processes)
+    looking.named(found, processes.process_paths() + processes.unit_paths())
     looking.folders()
     looking.links()
     return dict(looking.answer(frozenset(args["known_bundles"])), services=found)

@@ -26,15 +26,15 @@ class Ledger:
     """What went wrong and what was left out, counted so that it stays short."""
 
     def __init__(self) -> None:
-        self._problems: t.Dict[bytes, str] = {}
+        self._problems: t.Set[t.Tuple[bytes, str]] = set()
         self._more_problems = 0
         self._skipped: t.Dict[t.Tuple[str, bytes], t.Tuple[bytes, int]] = {}
 
     def problem(self, path: bytes, reason: str) -> None:
         """Note that `path` could not be looked at, or not wholly."""
-        if len(self._problems) < _MOST_PROBLEMS or path in self._problems:
-            self._problems.setdefault(path, reason)
-        else:
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.add((path, reason))
+        elif (path, reason) not in self._problems:
             self._more_problems += 1
 
     def skip(self, path: bytes, reason: str, top: bytes = b"/") -> None:
@@ -44,9 +44,9 @@ class Ledger:
 
     def problems(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason}."""
-        rows = [{"path": path_text(path), "reason": reason} for path, reason in sorted(self._problems.items())]
+        rows = [{"path": path_text(path), "reason": reason} for path, reason in sorted(self._problems)]
         if self._more_problems:
-            rows.append({"path": "/", "reason": f"{self._more_problems} more paths had problems"})
+            rows.append({"path": "/", "reason": f"{self._more_problems} more problems"})
         return rows
 
     def skipped(self) -> t.List[t.Dict[str, t.Any]]:

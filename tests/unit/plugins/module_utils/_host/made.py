@@ -23,13 +23,13 @@ def openssl(*argv, given=b""):
     return subprocess.run(["openssl", *argv], input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=None)  # noqa: UP033 (functools.cache needs Python 3.9)
 def key(kind="ec", name=""):
     """A private key in PKCS #8 PEM; another one for another name."""
     return openssl(*_KEYS[kind])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=None)  # noqa: UP033 (functools.cache needs Python 3.9)
 def certificate(name, kind="ec", *, ca=False, issuer=None):
     """A certificate in PEM for the key of its kind and name; self-signed, or signed by the CA `issuer` of the same kind."""
     with tempfile.TemporaryDirectory() as folder:

@@ -60,7 +60,7 @@ class Keys(unittest.TestCase):
         block = block_of(made.key("ed25519"))
         for command in (["false"], ["echo", "no key"]):
             with self.subTest(command=command):
-                self.assertIsNone(keys.key_facts(block, lambda argv, seconds, input, command=command: run(command, seconds)).spki)
+                self.assertIsNone(keys.key_facts(block, lambda _argv, seconds, command=command, **_given: run(command, seconds)).spki)
 
     def test_encrypted(self):
         """Encrypted keys are told to be so; nothing is tried on them."""
