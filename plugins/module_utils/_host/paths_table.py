@@ -159,6 +159,7 @@ CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
         (name, "test_or_package")
         for name in (b"tests", b"testdata", b"test-data", b"fixtures", b"examples", b"site-packages", b"dist-packages", b"node_modules")
     ),
+    (b"lib/python*/test", "test_or_package"),
     *((folder, "test_or_package") for folder in (b"/usr/share", b"/usr/lib", b"/usr/lib64", b"/lib", b"/lib64", b"/snap")),
 )
 # A file that is reached by several paths has the best class of them; the first is the best.

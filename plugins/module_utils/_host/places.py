@@ -4,9 +4,9 @@
 """Places, keys and bundles as the rows of an answer.
 
 Trust anchors are bundles, stored once by a hash and referenced. Two things are one:
-- A file of at least two certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them self-issued. Its hash
-  is that of its bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more than BULK certificates
-  always is.
+- A file of at least two different certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them
+  self-issued. Its hash is that of its bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more
+  than BULK certificates always is.
 - A folder of the system's trust store (paths_table.TRUST_FOLDERS): its files that hold nothing but anchors, together. Its hash is that of the anchors'
   sorted hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates in such a folder, and
   anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
@@ -85,12 +85,13 @@ class Places:
         return "in_use" if file.path in self._used else self._classes.best(file)
 
     def _is_bundle(self, file: findings.File) -> bool:
-        count = len(file.certificates)
+        digests = {digest for _, digest in file.certificates}
+        count = len(digests)
         if count > BULK:
             return True
         if count < 2 or file.keys or (self._used.get(file.path) and count <= _SHORT):
             return False
-        marks = [self._found.marks[digest] for _, digest in file.certificates]
+        marks = [self._found.marks[digest] for digest in digests]
         return all(mark.is_anchor for mark in marks) and 2 * sum(mark.self_issued for mark in marks) > count
 
     def _is_anchor(self, file: findings.File) -> bool:

@@ -90,6 +90,7 @@ class Reader:
                 length = self._fill(descriptor, offset, min(before.st_size - offset, LARGEST_AT_ONCE))
                 if not length:
                     break
+                self.bytes += length if offset else 0  # the first piece was counted when it was looked at
                 yield bytes(self._view[:length])
                 offset += length
             if offset != before.st_size or _has_changed(before, os.fstat(descriptor)):

@@ -188,7 +188,7 @@ class Scan:
         if known is None and not outside:
             self._look(target.path)
             known = self._found.files.get(target.path)
-        if known is not None:
+        if known is not None and known.path != link:
             known.links.add(link)
 
     def _follow_to_folder(self, link: bytes, folder: bytes, *, outside: bool) -> None:
@@ -217,7 +217,7 @@ class Scan:
         wanted.update(digest for row in bundles for digest in row["certificates"] or ())
         withheld = len(wanted & self._found.withheld)
         if withheld:
-            self._ledger.skip(b"/", "certificates beyond what one answer may hold", b"")
+            self._ledger.skip(b"/", "certificates beyond what one answer may hold", count=withheld)
         content = {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
         left_over = [path_text(path) for path in sorted(self._left_over)]
         summary = {

@@ -11,7 +11,13 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 
 
 def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
-    """Scan this host; nothing is written. The shapes are those of docs/architecture.md."""
+    """Scan this host; nothing is written. Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
+
+    args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
+    known_bundles (their digests), home (look into /home as well).
+    Result: certificates {sha256: DER in base64}, places, keys and bundles (rows of places.py), services (services.py), summary, problems [{path, reason}],
+    skipped [{path, reason, count}], left_over [folder], complete, privileged.
+    """
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
     entries = service_table.check_entries(args["services"])
     running = processes.listening(services.process_names(entries))

@@ -37,10 +37,10 @@ class Ledger:
         elif (path, reason) not in self._problems:
             self._more_problems += 1
 
-    def skip(self, path: bytes, reason: str, top: bytes = b"/") -> None:
+    def skip(self, path: bytes, reason: str, top: bytes = b"/", *, count: int = 1) -> None:
         """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
-        common, count = self._skipped.get((reason, top), (path, 0))
-        self._skipped[(reason, top)] = (os.path.commonpath((common, path)), count + 1)
+        common, before = self._skipped.get((reason, top), (path, 0))
+        self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
 
     def problems(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason}."""

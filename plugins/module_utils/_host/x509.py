@@ -123,6 +123,8 @@ def _basic_constraints(optional: t.Sequence[der.Element]) -> t.Optional[bool]:
 
 def _authority(extensions: bytes) -> t.Optional[bool]:
     for extension in der.members(extensions):
+        if _BASIC_CONSTRAINTS not in extension.content:  # most are not even opened
+            continue
         parts = der.members(extension.raw, der.OBJECT_IDENTIFIER)
         if parts[0].content == _BASIC_CONSTRAINTS:
             values = der.members(parts[-1].content)
