@@ -27,7 +27,7 @@ _SERVICES = (
     "units.py",
 )
 _WALK = ("findings.py", "mounts.py", "named_paths.py", "paths_table.py", "patterns.py", "places.py", "reading.py", "scan.py", "walk.py")
-_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "resolve.py", "staged.py", "staging.py", "swap.py")
+_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "staged.py", "staging.py", "swap.py")
 _JOURNAL = ("baseline.py", "commit.py", "journal.py", "lock.py", "look.py", "serving.py", "verify.py")
 _TRANSACTION = ("checks.py", "guardian.py", "names.py", "namespace.py", "reloading.py", "transaction.py")
 _LOOKING = (*_CERTIFICATES, *_SERVICES, *_FILES, *_JOURNAL)

@@ -124,21 +124,4 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     shutil.copy(FIXTURES / "probe_module.py", plugins / "modules/probe.py")
     (folder / "callbacks").mkdir()
     shutil.copy(FIXTURES / "keep.py", folder / "callbacks/keep.py")
-    _name_verbs(plugins)
     return Estate(folder)
-
-
-def _name_verbs(plugins: Path) -> None:
-    bundle, module = plugins / "plugin_utils/_host/bundle.py", plugins / "modules/host_program.py"
-    table = "SOURCES: dict[str, tuple[str, ...]] = {"
-    _replace(bundle, table, table + "".join(f'"{verb}": ("verb_{verb}.py",), ' for verb in VERBS))
-    mark = "from ansible_collections."
-    imports = "".join(f"import ansible_collections.certops.fleet.plugins.module_utils._host.verb_{verb}\n" for verb in VERBS)
-    _replace(module, mark, imports + mark)
-
-
-def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    if old not in text:
-        pytest.fail(f"{path.name} does not contain {old!r}")
-    path.write_text(text.replace(old, new, 1))
