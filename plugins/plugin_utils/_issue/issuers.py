@@ -49,7 +49,7 @@ def _name(item: t.Mapping[str, t.Any], path: str) -> str:
 
 def _type(item: t.Mapping[str, t.Any], path: str) -> str:
     kind = item.get("type")
-    if kind not in ISSUERS:
+    if not isinstance(kind, str) or kind not in ISSUERS:
         raise IssuerSettingsError(f"{path}.type must be one of {', '.join(sorted(ISSUERS))}, got {kind!r}")
     return str(kind)
 
@@ -77,7 +77,7 @@ def _profiles(item: t.Mapping[str, t.Any], path: str) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not value:
         raise IssuerSettingsError(f"{path}.profiles must be a list of profiles, or be left out to allow all, got {value!r}")
     for index, name in enumerate(value):
-        if name not in PROFILES:
+        if not isinstance(name, str) or name not in PROFILES:
             raise IssuerSettingsError(f"{path}.profiles[{index}] must be one of {', '.join(sorted(PROFILES))}, got {name!r}")
     return tuple(value)
 

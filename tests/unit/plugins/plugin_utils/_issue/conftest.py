@@ -13,6 +13,10 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import ensure_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.embedded import EmbeddedIssuer
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES
@@ -20,9 +24,6 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.provider impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import Wanted, wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import authority_settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import canonical_names
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 PASSPHRASE = b"correct horse battery"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -129,7 +130,9 @@ def certtool() -> t.Callable[..., str]:
         pytest.skip("certtool (Debian: gnutls-bin) is not installed")
 
     def run(chain: bytes, root: str) -> str:
-        finished = subprocess.run([program, "--verify", "--verify-profile", "medium", "--load-ca-certificate", root], input=chain, capture_output=True, check=False)
+        finished = subprocess.run(
+            [program, "--verify", "--verify-profile", "medium", "--load-ca-certificate", root], input=chain, capture_output=True, check=False
+        )
         return finished.stdout.decode()
 
     return run

@@ -12,13 +12,14 @@ import typing as t
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography import x509
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue import create as create_module
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.authority import AuthorityError, read_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import Outcome, ensure_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.files import CaFileError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import CaKeyError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import authority_settings
-from cryptography import x509
 
 FILES = ("root.pem", "root.key", "issuing.pem", "issuing.key")
 OPTIONS: dict[str, t.Any] = {
@@ -79,7 +80,9 @@ def test_nobody_else_can_read_folder_and_keys(ensure: t.Callable[..., Outcome], 
 
 
 @pytest.mark.parametrize("key_types", [("ecdsa_p384", "ecdsa_p256"), ("ecdsa_p521", "ecdsa_p384"), ("rsa_3072", "rsa_3072")])
-def test_openssl_verifies_the_issuing_ca(ensure: t.Callable[..., Outcome], openssl: t.Callable[..., str], tmp_path: pathlib.Path, key_types: tuple[str, str]) -> None:
+def test_openssl_verifies_the_issuing_ca(
+    ensure: t.Callable[..., Outcome], openssl: t.Callable[..., str], tmp_path: pathlib.Path, key_types: tuple[str, str]
+) -> None:
     """Strictly by RFC 5280, and the key files open with openssl and the passphrase."""
     ensure(root_key_type=key_types[0], issuing_key_type=key_types[1])
     assert openssl("verify", "-x509_strict", "-check_ss_sig", "-CAfile", "ca/root.pem", "ca/issuing.pem") == "ca/issuing.pem: OK\n"
@@ -127,7 +130,10 @@ def test_serials_are_random_and_short_enough(ensure: t.Callable[..., Outcome]) -
         ({"organization": "New"}, "issuing CA: the subject 'organizationName=New, commonName=Test Issuing CA' is asked for"),
         ({"root_key_type": "rsa_4096"}, "root CA: the key type 'rsa_4096' is asked for, the certificate that is there has 'ecdsa_p384'"),
         ({"issuing_lifetime_days": 30}, "issuing CA: the lifetime in days '30' is asked for, the certificate that is there has '1825'"),
-        ({"permitted_names": ["example.com"]}, "issuing CA: the name constraint 'permitted example.com' is asked for, the certificate that is there has 'none'"),
+        (
+            {"permitted_names": ["example.com"]},
+            "issuing CA: the name constraint 'permitted example.com' is asked for, the certificate that is there has 'none'",
+        ),
         ({"root_ocsp_urls": ["http://o.example/"]}, "issuing CA: the URL 'ocsp http://o.example/' is asked for, the certificate that is there has 'none'"),
     ],
 )
@@ -187,7 +193,7 @@ def test_the_root_key_may_be_kept_elsewhere(ensure: t.Callable[..., Outcome], tm
     ],
 )
 def test_foreign_files_are_told_and_left_alone(
-    ensure: t.Callable[..., Outcome], tmp_path: pathlib.Path, name: str, content: bytes | str | None, error: type[ValueError] | None, message: str
+    *, ensure: t.Callable[..., Outcome], tmp_path: pathlib.Path, name: str, content: bytes | str | None, error: type[ValueError] | None, message: str
 ) -> None:
     """One sentence with the file, and no file is written."""
     ensure()
@@ -227,7 +233,23 @@ def test_a_foreign_issuing_ca_is_told(ensure: t.Callable[..., Outcome], make_ca:
 def test_a_leaf_is_not_taken_for_a_ca(ensure: t.Callable[..., Outcome], tmp_path: pathlib.Path, openssl: t.Callable[..., str]) -> None:
     """A self-signed certificate without CA:TRUE."""
     (tmp_path / "ca").mkdir(mode=0o700)
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "/dev/null", "-out", "ca/root.pem")
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-keyout",
+        "/dev/null",
+        "-out",
+        "ca/root.pem",
+    )
     with pytest.raises(AuthorityError, match="holds a certificate that is not a CA's"):
         read_authority(str(tmp_path / "ca"))
 
@@ -258,7 +280,7 @@ def test_two_runs_at_once_make_one_ca(ensure: t.Callable[..., Outcome], tmp_path
 def test_a_file_in_the_place_of_the_folder_is_told(ensure: t.Callable[..., Outcome], tmp_path: pathlib.Path) -> None:
     """Neither followed nor replaced."""
     (tmp_path / "ca").write_text("mine")
-    with pytest.raises(CaFileError, match="ca/root.pem' cannot be read: Not a directory"):
+    with pytest.raises(CaFileError, match=r"ca/root.pem' cannot be read: Not a directory"):
         ensure()
     assert (tmp_path / "ca").read_text() == "mine"
 

@@ -10,17 +10,18 @@ import subprocess
 import typing as t
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import RequestError, Wanted, checked_request, request_template, wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import AuthoritySettingsError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.subject import SubjectError
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import BIT_STRING, SEQUENCE, encode, integer, oid_bytes
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import canonical_names
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, ed448, rsa
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 ECDSA_SHA256 = encode(SEQUENCE, oid_bytes("1.2.840.10045.4.3.2"))
 OID = x509.NameOID
@@ -77,7 +78,9 @@ def test_the_digest_names_what_is_asked_for() -> None:
     assert len({request_template(names, subject, PROFILES[profile]).digest for names, subject, profile in others} | {digest}) == 5
 
 
-@pytest.mark.parametrize("make", [lambda: ec.generate_private_key(ec.SECP521R1()), lambda: rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate])
+@pytest.mark.parametrize(
+    "make", [lambda: ec.generate_private_key(ec.SECP521R1()), lambda: rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate]
+)
 def test_keys_that_profiles_allow_pass(make_csr: t.Callable[..., bytes], want: t.Callable[..., Wanted], make: t.Callable[[], t.Any]) -> None:
     """EC, RSA and Ed25519."""
     key = make()
@@ -106,10 +109,16 @@ def usage(**asked: bool) -> x509.KeyUsage:
 
 ASKS_TOO_MUCH: list[tuple[dict[str, t.Any], str]] = [
     ({"extensions": [x509.BasicConstraints(ca=True, path_length=None)]}, "it asks to be a CA, profile 'tls_server' issues none"),
-    ({"extensions": [x509.ExtendedKeyUsage([EKU.CODE_SIGNING])]}, "it asks for the extended key usage 'Code Signing', which profile 'tls_server' does not have"),
+    (
+        {"extensions": [x509.ExtendedKeyUsage([EKU.CODE_SIGNING])]},
+        "it asks for the extended key usage 'Code Signing', which profile 'tls_server' does not have",
+    ),
     ({"extensions": [x509.ExtendedKeyUsage([EKU.SERVER_AUTH, EKU.CLIENT_AUTH])]}, "it asks for the extended key usage 'TLS Web Client Authentication'"),
     ({"extensions": [usage(key_cert_sign=True)]}, "it asks for the key usage 'key_cert_sign'"),
-    ({"extensions": [usage(key_encipherment=True)]}, "it asks for the key usage 'key_encipherment', which profile 'tls_server' does not have for a key of the kind 'ec'"),
+    (
+        {"extensions": [usage(key_encipherment=True)]},
+        "it asks for the key usage 'key_encipherment', which profile 'tls_server' does not have for a key of the kind 'ec'",
+    ),
     ({"extensions": [x509.OCSPNoCheck()]}, "it asks for the extension 1.3.6.1.5.5.7.48.1.5"),
     ({"extensions": [x509.NameConstraints([x509.DNSName("x")], None)]}, "it asks for the extension 2.5.29.30"),
     ({"names": [x509.DNSName("web.example.com"), x509.DNSName("evil.example.com")]}, "it asks for the name 'evil.example.com', which is not declared"),
@@ -121,12 +130,17 @@ ASKS_TOO_MUCH: list[tuple[dict[str, t.Any], str]] = [
     ({"names": []}, "it has no subject alternative name"),
     ({"subject": [(OID.COMMON_NAME, "other.example.com")]}, "its subject is 'commonName=other.example.com', it must be 'commonName=web.example.com'"),
     ({"subject": []}, "its subject is '(empty)', it must be 'commonName=web.example.com'"),
-    ({"subject": [(OID.ORGANIZATION_NAME, "Bank"), (OID.COMMON_NAME, "web.example.com")]}, "its subject is 'organizationName=Bank, commonName=web.example.com'"),
+    (
+        {"subject": [(OID.ORGANIZATION_NAME, "Bank"), (OID.COMMON_NAME, "web.example.com")]},
+        "its subject is 'organizationName=Bank, commonName=web.example.com'",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("asked", "message"), ASKS_TOO_MUCH, ids=[message[:45] for _asked, message in ASKS_TOO_MUCH])
-def test_a_request_that_asks_for_more_is_refused(make_csr: t.Callable[..., bytes], want: t.Callable[..., Wanted], asked: dict[str, t.Any], message: str) -> None:
+def test_a_request_that_asks_for_more_is_refused(
+    make_csr: t.Callable[..., bytes], want: t.Callable[..., Wanted], asked: dict[str, t.Any], message: str
+) -> None:
     """With the reason."""
     with pytest.raises(RequestError) as caught:
         checked_request(make_csr(**asked), want())
@@ -136,7 +150,7 @@ def test_a_request_that_asks_for_more_is_refused(make_csr: t.Callable[..., bytes
 
 def test_a_request_without_a_declared_name_is_refused(make_csr: t.Callable[..., bytes], want: t.Callable[..., Wanted]) -> None:
     """Its certificate would be due again at once."""
-    with pytest.raises(RequestError, match="it does not ask for the declared name '192.0.2.7'"):
+    with pytest.raises(RequestError, match=r"it does not ask for the declared name '192.0.2.7'"):
         checked_request(make_csr(), want("web.example.com", "192.0.2.7"))
 
 
@@ -188,7 +202,7 @@ def test_a_signature_of_another_key_is_refused(make_csr: t.Callable[..., bytes],
 @pytest.mark.parametrize("csr", [b"", b"garbage", b"\x30\x00", bytes(70_000)], ids=["nothing", "garbage", "empty", "too long"])
 def test_what_is_no_request_is_refused(want: t.Callable[..., Wanted], csr: bytes) -> None:
     """One sentence."""
-    with pytest.raises(RequestError, match="^request: it "):
+    with pytest.raises(RequestError, match=r"^request: it "):
         checked_request(csr, want())
 
 

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import DerError, certificate_parts, children, encode, integer, oid_bytes, oid_text, read
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import DerError, certificate_parts, children, encode, integer, oid_bytes, oid_text, read
 
 
 @given(content=st.binary(max_size=70_000), tag=st.integers(1, 254))

@@ -7,9 +7,10 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import InvalidNameError, Name, canonical_name, canonical_names
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import InvalidNameError, Name, canonical_name, canonical_names
 
 CANONICAL = [
     ("Example.COM.", "dns", "example.com"),
