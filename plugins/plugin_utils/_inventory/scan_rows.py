@@ -19,7 +19,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 
 Row = dict[str, t.Any]
 # What differs between two scans of a host on which nothing happened.
-_FLEETING = {"bundles": ("certificates",), "services": ("pids",)}
+_FLEETING = {"bundles": ("certificates",), "services": ("pids",), "skipped": ("count", "path")}
 _SCOPE = ("done", "left_over", "problems", "skipped")
 _SERVICE_COLUMNS = ("name", "entry", "unit", "active", "configuration", "pids")
 # Evidence that is worth telling when two hosts share it; addresses are used again all the time.
@@ -77,7 +77,7 @@ def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
     """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
     parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
     for name in ("places", "keys", "bundles", "services", *_SCOPE):
-        parts[name] = sorted(_lasting(item, _FLEETING.get(name, ())) for item in result.items(name))
+        parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name)})
     return digest_of({**parts, "evidence": sorted(evidence)})
 
 

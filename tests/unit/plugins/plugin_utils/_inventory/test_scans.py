@@ -50,9 +50,10 @@ def test_a_scan_is_stored(inventory: Inventory, path: str, tools: t.Any, clock: 
 def test_an_unchanged_host_costs_one_row(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
     """The same result adds a scan that refers to the stored one, moves last_seen, and writes no event."""
     ders = [tools.make_der(name) for name in ("a", "b")]
-    result = tools.answer(*ders)
+    skipped = {"path": "/etc/x", "reason": "FIFO, socket or device", "count": 1}
+    result = tools.answer(*ders, skipped=[skipped])
     tools.record(inventory, result, at=clock(), machine_id="m1")
-    again = {**result, "places": result["places"][::-1], "summary": {"seconds": 9.0}, "services": []}
+    again = {**result, "places": result["places"][::-1], "summary": {"seconds": 9.0}, "skipped": [{**skipped, "path": "/etc", "count": 2}]}
     recorded = tools.record(inventory, again, at=clock.move(days=1), machine_id="m1")
     assert (recorded.changed, recorded.new_certificates) == (False, 0)
     tools.record(inventory, result, at=clock.move(days=1), machine_id="m1")
