@@ -58,7 +58,7 @@ def give(file: t.Union[int, bytes], wanted: Attributes) -> None:
     uid = -1 if wanted.uid in (None, status.st_uid) else wanted.uid
     gid = -1 if wanted.gid in (None, status.st_gid) else wanted.gid
     if (uid, gid) != (-1, -1):
-        os.chown(file, t.cast(int, uid), t.cast(int, gid))
+        os.chown(file, uid, gid)
     for name, value in (wanted.extended or {}).items():
         _set_extended(file, name, value)
     if wanted.mode is not None:

@@ -17,8 +17,8 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 Watched = t.Dict[str, t.Any]  # {"service", "uses", "active": bool, "validation": null or {"ok", "text"}, "served": [look]}, as the journal keeps it
 
 
-def services_of(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
-    """Return all services of this host that the table and the users' entries know."""
+def services_here(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
+    """Return every service of this host that the table with the user's entries knows."""
     table = service_table.check_entries(list(entries))
     return services.find_services(table, processes.listening(services.process_names(table)).processes)
 

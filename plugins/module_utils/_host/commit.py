@@ -14,12 +14,11 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import files, 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.journal import Journal
 from ansible_collections.certops.fleet.plugins.module_utils._host.layout import Plan
+from ansible_collections.certops.fleet.plugins.module_utils._host.results import Result, result, service_line
 
 KEEP_RECORDS = 7 * 86400  # seconds that the record of a finished transaction can be asked for
 _BEFORE_SWAP = ("staging", "staged")
 _INTERRUPTED = "the run was interrupted while it was {0}; the old files are in place"
-
-Result = t.Dict[str, t.Any]
 
 
 def recover(state: bytes, record: Journal) -> t.Optional[Result]:
@@ -35,15 +34,15 @@ def recover(state: bytes, record: Journal) -> t.Optional[Result]:
 
 def commit(state: bytes, record: Journal) -> Result:
     """Finish a transaction whose new certificate is in place and was looked at."""
-    result = record.data["prepared"]
+    answer = record.data["prepared"]
     with contextlib.suppress(OSError):  # what cannot be removed now leaves the transaction open, and the next run removes it
         staging.remove_kept(Plan.from_json(record.data["plan"]))
         _remember(state, record)
         for name in journal.MATERIAL:
             files.remove(record.path(name))
         _tidy(state, record)
-        _close(record, "committed", result)
-    return t.cast(Result, result)
+        close(record, "committed", answer)
+    return t.cast(Result, answer)
 
 
 def undo(record: Journal, reason: str, *, refused: bool) -> Result:
@@ -55,9 +54,9 @@ def undo(record: Journal, reason: str, *, refused: bool) -> Result:
     if not problems and record.state not in _BEFORE_SWAP:
         problems = serving.bring_back(declared, data["baseline"], data["touched"], data["key_types"])
         state = "failed" if problems else "undone"
-    result = _undone(record, reason, problems)
-    _close(record, state, result, attempts=data["attempts"] + (1 if refused else 0))
-    return result
+    answer = _undone(record, reason, problems)
+    close(record, state, answer, attempts=data["attempts"] + (1 if refused else 0))
+    return answer
 
 
 def installed(state: bytes, name: str) -> t.Optional[t.Dict[str, t.Any]]:
@@ -76,26 +75,23 @@ def _files_back(record: Journal) -> t.List[str]:
 
 
 def _undone(record: Journal, reason: str, problems: t.Sequence[str]) -> Result:
-    outcome = "failed" if problems else "undone"
-    text = "; ".join([reason, *list(problems)])
-    plan = record.data.get("plan") or {}
-    return {
-        "outcome": outcome,
-        "transaction": record.transaction,
-        "layout": plan.get("layout"),
-        "validated": record.data.get("validated"),
-        "verified": False,
-        "verified_reason": reason,
-        "services": [{"name": item["service"]["name"], "line": text, "reloaded": False, "served": []} for item in record.data["baseline"]],
-        "text": text,
-        "changed": [],
-    }
+    text = "; ".join([reason, *problems])
+    return result(
+        "failed" if problems else "undone",
+        record.transaction,
+        text,
+        layout=record.data["plan"]["layout"],
+        validated=record.data["validated"],
+        verified=False,
+        verified_reason=reason,
+        services=[service_line(item["service"]["name"], text, False) for item in record.data["baseline"]],
+    )
 
 
-def _close(record: Journal, state: str, result: Result, **changes: t.Any) -> None:
+def close(record: Journal, state: str, answer: Result, **changes: t.Any) -> None:
     """Record the end. A full disk must not keep an undo from being answered: the record stays open then, and ending it again changes nothing."""
     with contextlib.suppress(OSError):
-        record.write(state=state, ended=time.time(), results=record.with_result("install", result), **changes)
+        record.write(state=state, ended=time.time(), results=record.with_result("install", answer), **changes)
 
 
 def _forget_request(record: Journal) -> Result:

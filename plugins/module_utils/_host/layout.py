@@ -38,7 +38,8 @@ class Move(t.NamedTuple):
     def from_json(cls, values: t.Dict[str, t.Any]) -> "Move":
         """Return the move that the journal holds."""
         named = ("target", "staged", "kept", "link")
-        return cls(**{name: path_bytes(value) if name in named and value is not None else value for name, value in values.items()})
+        fields = {name: path_bytes(value) if name in named and value is not None else value for name, value in values.items()}  # type: t.Dict[str, t.Any]
+        return cls(**fields)
 
 
 class Plan(t.NamedTuple):
@@ -143,7 +144,7 @@ def _by_link(declared: Declared, mark: bytes) -> Plan:
     before = os.path.join(store, os.path.basename(os.readlink(current))) if os.path.islink(current) else None
     made = (generation,) if os.path.isdir(store) else (store, generation)
     folders = tuple((one, folder) for one in made)
-    return Plan("link", staged, tuple(moves), folders, tuple(reversed(made)), () if before in (None, generation) else (t.cast(bytes, before),))
+    return Plan("link", staged, tuple(moves), folders, tuple(reversed(made)), () if before in (None, generation) else (before,))
 
 
 def _by_exchange(declared: Declared, mark: bytes) -> Plan:

@@ -36,7 +36,7 @@ def baseline_for(
     owner = owners.owner_of([role.path for role in declared.roles], commit.installed(context.state, declared.name) is not None)
     if owner is not None and not declared.takeover:
         raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
-    watched, absent = baseline.watched(declared, baseline.services_of(entries))
+    watched, absent = baseline.watched(declared, baseline.services_here(entries))
     if absent:
         raise HostError("; ".join(absent))
     taken = baseline.take(declared, watched, key_types)

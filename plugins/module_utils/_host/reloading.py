@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reload alone: the files are good, and a service does not serve them yet."""
 
-import contextlib
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import serving, verify
-from ansible_collections.certops.fleet.plugins.module_utils._host.commit import Result
+from ansible_collections.certops.fleet.plugins.module_utils._host.commit import close
+from ansible_collections.certops.fleet.plugins.module_utils._host.results import Result, result, service_line
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import Work
 
 
@@ -18,11 +18,9 @@ def perform(work: Work) -> Result:
     served = serving.look_until(work.declared, work.watched, work.key_types, lambda looks: _loaded(before, looks, work))
     problems += [f"service {name!r} ended when it was reloaded" for name in serving.ended(work.watched)]
     verdict = verify.judge_loaded(before, serving.flat(served), work.expected)
-    problems += verdict.problems
-    result = _result(work, served, verdict, problems)
-    with contextlib.suppress(OSError):
-        work.record.write(state="failed" if problems else "committed", results=work.record.with_result("install", result))
-    return result
+    answer = _result(work, served, verdict, problems + list(verdict.problems))
+    close(work.record, "failed" if answer["outcome"] == "failed" else "committed", answer)
+    return answer
 
 
 def _loaded(before: t.Sequence[verify.Look], looks: t.Sequence[verify.Look], work: Work) -> bool:
@@ -31,19 +29,16 @@ def _loaded(before: t.Sequence[verify.Look], looks: t.Sequence[verify.Look], wor
 
 def _result(work: Work, served: serving.Served, verdict: verify.Verdict, problems: t.Sequence[str]) -> Result:
     text = "; ".join(problems) or f"the services of certificate {work.declared.name!r} were reloaded"
-    return {
-        "outcome": "failed" if problems else "committed",
-        "transaction": work.record.transaction,
-        "layout": None,
-        "validated": None,
-        "verified": not problems and verdict.shown,
-        "verified_reason": text if problems or not verdict.shown else None,
-        "services": [_line(item, looks) for item, looks in zip(work.watched, served)],
-        "text": text,
-        "changed": [],
-    }
+    return result(
+        "failed" if problems else "committed",
+        work.record.transaction,
+        text,
+        verified=not problems and verdict.shown,
+        verified_reason=None if verdict.shown and not problems else text,
+        services=[_line(item, looks) for item, looks in zip(work.watched, served)],
+    )
 
 
 def _line(item: t.Dict[str, t.Any], looks: t.Sequence[verify.Look]) -> t.Dict[str, t.Any]:
     name, reloaded = item["service"]["name"], serving.reloads(item)
-    return {"name": name, "line": f"{name} was reloaded" if reloaded else f"{name} was left alone", "reloaded": reloaded, "served": list(looks)}
+    return service_line(name, f"{name} was reloaded" if reloaded else f"{name} was left alone", reloaded, looks)

@@ -48,9 +48,16 @@ def ended(items: t.Sequence[Watched]) -> t.List[str]:
     return [item["service"]["name"] for item in items if item["active"] and not is_active(item)]
 
 
+def start_ended(items: t.Sequence[Watched]) -> t.List[str]:
+    """Start the services that ran before and do not run now; return what could not be done."""
+    outcomes = [units.start(item["service"]) for item in items if item["active"] and not is_active(item)]
+    return [outcome.text for outcome in outcomes if not outcome.ok]
+
+
 def bring_back(declared: Declared, items: t.Sequence[Watched], touched: t.Sequence[str], key_types: t.Sequence[str]) -> t.List[str]:
     """Bring the services back to their baseline when the old files are in place again; return what could not be done."""
-    problems = [problem for problem in (_again(declared, item, touched, key_types) for item in items if item["active"]) if problem]
+    problems = start_ended(items)
+    problems += [problem for problem in (_again(declared, item, touched, key_types) for item in items if reloads(item) and is_active(item)) if problem]
     before = flat([item["served"] for item in items])
     served = look_until(declared, items, key_types, lambda looks: not verify.same_as_before(before, looks))
     problems += verify.same_as_before(before, flat(served))
@@ -63,12 +70,7 @@ def flat(served: Served) -> t.List[verify.Look]:
 
 
 def _again(declared: Declared, item: Watched, touched: t.Sequence[str], key_types: t.Sequence[str]) -> t.Optional[str]:
-    """Start a service that ended; reload one that took the new files, or shows something else than before."""
-    if not is_active(item):
-        outcome = units.start(item["service"])
-        return None if outcome.ok else outcome.text
-    if not reloads(item):
-        return None
+    """Reload a service that took the new files, or shows something else than before."""
     if item["service"]["name"] in touched or verify.same_as_before(item["served"], baseline.served(declared, item, key_types)):
         return reload(item)
     return None

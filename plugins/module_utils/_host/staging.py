@@ -8,7 +8,7 @@ import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import files, kernel
-from ansible_collections.certops.fleet.plugins.module_utils._host.attributes import attributes_for, attributes_of, give
+from ansible_collections.certops.fleet.plugins.module_utils._host.attributes import Attributes, attributes_for, attributes_of, give
 from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared, Role
 from ansible_collections.certops.fleet.plugins.module_utils._host.journal import OLD, Journal
 from ansible_collections.certops.fleet.plugins.module_utils._host.layout import Move, Plan
@@ -22,8 +22,7 @@ def stage(plan: Plan, declared: Declared, content: t.Dict[str, bytes]) -> Plan:
         os.mkdir(folder, 0o700)
         give(folder, attributes_of(model))
     for role, path in plan.staged:
-        wanted = attributes_for(role.path, declared.owner, declared.group, declared.mode_of(role), role.secret)
-        files.create(path, content[role.name], lambda descriptor, wanted=wanted: give(descriptor, wanted))
+        _create(path, content[role.name], attributes_for(role.path, declared.owner, declared.group, declared.mode_of(role), role.secret))
     moves = tuple(_staged(move) for move in plan.moves)
     for folder in _touched_folders(plan):
         files.sync_folder(folder)
@@ -61,6 +60,10 @@ def remove_kept(plan: Plan) -> None:
         files.remove_folder(folder)
 
 
+def _create(path: bytes, content: bytes, wanted: Attributes) -> None:
+    files.create(path, content, lambda descriptor: give(descriptor, wanted))
+
+
 def _staged(move: Move) -> Move:
     if move.link is not None:
         os.symlink(move.link, move.staged)
@@ -85,8 +88,8 @@ def _keep(target: bytes, kept: bytes) -> None:
 
 
 def _copy(source: bytes, target: bytes) -> None:
-    status, wanted = os.stat(source), attributes_of(source)
-    files.create(target, files.read(source), lambda descriptor: give(descriptor, wanted))
+    status = os.stat(source)
+    _create(target, files.read(source), attributes_of(source))
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The install transaction: stage, check, validate, swap, reload, look, commit; or undo to the baseline."""
 
-import contextlib
 import os
 import typing as t
 
@@ -25,9 +24,10 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import commit 
 from ansible_collections.certops.fleet.plugins.module_utils._host import swap as swapping
 from ansible_collections.certops.fleet.plugins.module_utils._host.attributes import declared_differ
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.commit import Result, sentence
+from ansible_collections.certops.fleet.plugins.module_utils._host.commit import sentence
 from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared, Role
 from ansible_collections.certops.fleet.plugins.module_utils._host.layout import Plan
+from ansible_collections.certops.fleet.plugins.module_utils._host.results import Result, result, service_line
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 from ansible_collections.certops.fleet.plugins.module_utils._host.staging import keep_old, stage
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
@@ -190,6 +190,7 @@ def _look(work: Work, plan: Plan, problems: t.List[str]) -> Result:
         problems += _required(work, verdict) + _user_check(work)
     if problems and not _keep_new(work):
         raise checks.Refused("; ".join(problems))
+    problems += serving.start_ended(work.watched)
     return _committed(work, plan, served, verdict, problems)
 
 
@@ -216,23 +217,21 @@ def _keep_new(work: Work) -> bool:
 
 def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.Verdict, problems: t.Sequence[str]) -> Result:
     verified, reason = _verified(work, verdict, problems)
-    lines = [_service_line(work, item, looks) for item, looks in zip(work.watched, served)]
     text = f"certificate {work.declared.name!r} was put in place"
     if problems:
         why = "by declaration" if work.declared.rollback == "never" else "they are of no use"
         text += ", although: " + "; ".join(problems) + f"; the old files were not put back, {why}"
-    text = "; ".join([text] + list(verdict.told) + work.record.data["untried"])
-    return {
-        "outcome": "committed",
-        "transaction": work.record.transaction,
-        "layout": plan.layout,
-        "validated": work.record.data["validated"],
-        "verified": verified,
-        "verified_reason": reason,
-        "services": lines,
-        "text": text,
-        "changed": [path_text(role.path) for role, _ in plan.staged],
-    }
+    return result(
+        "committed",
+        work.record.transaction,
+        "; ".join([text, *verdict.told, *work.record.data["untried"]]),
+        layout=plan.layout,
+        validated=work.record.data["validated"],
+        verified=verified,
+        verified_reason=reason,
+        services=[_service_line(work, item, looks) for item, looks in zip(work.watched, served)],
+        changed=[path_text(role.path) for role, _ in plan.staged],
+    )
 
 
 def _verified(work: Work, verdict: verify.Verdict, problems: t.Sequence[str]) -> t.Tuple[t.Optional[bool], t.Optional[str]]:
@@ -263,23 +262,12 @@ def _service_line(work: Work, item: baseline.Watched, looks: t.Sequence[verify.L
         line = f"{name} was reloaded"
     if verify.showed(looks, work.expected.new):
         line += " and serves the new certificate"
-    return {"name": name, "line": line, "reloaded": reloaded, "served": list(looks)}
+    return service_line(name, line, reloaded, looks)
 
 
 def _unchanged(work: Work) -> Result:
-    result = {
-        "outcome": "unchanged",
-        "transaction": work.record.transaction,
-        "layout": None,
-        "validated": None,
-        "verified": None,
-        "verified_reason": "nothing was changed",
-        "services": [],
-        "text": f"certificate {work.declared.name!r} is in place already",
-        "changed": [],
-    }
+    answer = result("unchanged", work.record.transaction, f"certificate {work.declared.name!r} is in place already")
     for name in journal.MATERIAL:
         files.remove(work.record.path(name))
-    with contextlib.suppress(OSError):
-        work.record.write(state="committed", results=work.record.with_result("install", result))
-    return result
+    ends.close(work.record, "committed", answer)
+    return answer

@@ -26,15 +26,14 @@ def run(args: Answer, context: Context) -> Answer:
 
 
 def _answer(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
-    services = baseline.services_of(args["services"])
-    resolved = [resolve(each, services) for each in args["certificates"]]
-    certificates = [dict(_certificate(declared.from_args(each), services, context, bool(args["look"])), declared=each) for each in resolved]
+    services = baseline.services_here(args["services"])
+    certificates = [dict(_certificate(declared.from_args(each), services, bool(args["look"]), context), declared=each) for each in args["certificates"]]
     return {"certificates": certificates, "recovered": recovered}
 
 
-def _certificate(declaration: Declared, services: t.Sequence[Answer], context: Context, look: bool) -> Answer:
+def _certificate(declaration: Declared, services: t.Sequence[Answer], look: bool, context: Context) -> Answer:
     there = found.look_at(declaration)
-    using, absent = baseline.watched(declaration, services)
+    watched, absent = baseline.watched(declaration, services)
     installed = commit.installed(context.state, declaration.name)
     return {
         "name": declaration.name,
@@ -43,7 +42,7 @@ def _certificate(declaration: Declared, services: t.Sequence[Answer], context: C
         "chain": [_base64(one) for one in there.chain],
         "key": found.key_result(there),
         "pair": there.pair,
-        "services": [_service(declaration, item, there, look) for item in using],
+        "services": [_service(declaration, item, there, look) for item in watched],
         "problems": absent,
         "owned_by": owners.owner_of([role.path for role in declaration.roles], installed is not None),
         "contested": _contested(there, installed),

@@ -8,6 +8,7 @@ import hashlib
 import os
 import unittest
 
+from ansible_collections.certops.fleet.plugins.module_utils._host import serving
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import LittleHost, openssl
 
 
@@ -17,6 +18,8 @@ class HostCase(unittest.TestCase):
     def setUp(self):
         self.host = LittleHost()
         self.addCleanup(self.host.close)
+        self.addCleanup(setattr, serving, "SLOW_RELOAD", serving.SLOW_RELOAD)
+        serving.SLOW_RELOAD = 1.0  # the server of these tests reloads at once
 
     def served(self, declared, services):
         """What the listener shows, by digest."""
