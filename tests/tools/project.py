@@ -29,7 +29,7 @@ def run(argv: t.Sequence[str | Path], *, cwd: Path = ROOT, env: dict[str, str] |
         [str(arg) for arg in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
-        raise CommandError(f"{done.stdout.rstrip()}\n{' '.join(str(arg) for arg in argv)}: ended with status {done.returncode}")
+        raise CommandError(f"{done.stdout.rstrip()}\n{Path(argv[0]).name} ended with status {done.returncode}")
     return done.stdout
 
 

@@ -10,10 +10,12 @@ Each step works on the copy in .build, so that the working tree stays as it is. 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import integration
@@ -37,7 +39,7 @@ def format_step() -> str:
 
 
 def lint_step() -> str:
-    run([in_venv("ruff"), "check", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
+    run([in_venv("ruff"), "check", "--output-format", "concise", "--cache-dir", CACHE / "ruff", "."], cwd=COPY)
     scripts = shell_scripts()
     run([in_venv("shellcheck"), *scripts], cwd=COPY)
     return f"ruff and shellcheck ({len(scripts)} scripts) found nothing"
@@ -75,27 +77,26 @@ def host_step() -> str:
     if not tests:
         raise StepSkippedError("there is no test of the host ring")
     sources = sorted(str(path.relative_to(BUILD)) for path in (COPY / "plugins/module_utils/_host").rglob("*.py"))
-    failed = []
-    for version, python in find_interpreters(HOST_PYTHONS).items():
-        if python is None:
-            print(f"host: Python {version}: skipped, this machine has none", flush=True)
-        elif not host_tests_pass(version, python, sources, tests):
-            failed.append(version)
-    if failed:
+    interpreters = find_interpreters(HOST_PYTHONS)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outcomes = dict(zip(interpreters, pool.map(lambda python: host_outcome(python, sources, tests), interpreters.values()), strict=True))
+    for version, outcome in outcomes.items():
+        print(f"host: Python {version}: {outcome}", flush=True)
+    if failed := [version for version, outcome in outcomes.items() if outcome.startswith("failed")]:
         raise CommandError(f"failed under Python {', '.join(failed)}")
     return f"{len(tests)} files"
 
 
-def host_tests_pass(version: str, python: Path, sources: list[str], tests: list[str]) -> bool:
+def host_outcome(python: Path | None, sources: list[str], tests: list[str]) -> str:
+    """One interpreter's outcome: passed, failed with all that it printed, or skipped."""
+    if python is None:
+        return "skipped, this machine has none"
     try:
         run([python, "-B", "-S", "-c", COMPILE, *sources], cwd=BUILD)
         output = run([python, "-B", "-S", "-m", "unittest", *tests], cwd=BUILD, env=tool_environment())
     except CommandError as exc:
-        print(f"host: Python {version}: failed\n{exc}", flush=True)
-        return False
-    counted = next(line for line in output.splitlines() if line.startswith("Ran "))
-    print(f"host: Python {version}: {last_line(output)}, {counted}", flush=True)
-    return True
+        return f"failed\n{exc}"
+    return f"passed, {', '.join(output.strip().splitlines()[-3::2])}"
 
 
 def unit_step() -> str:
