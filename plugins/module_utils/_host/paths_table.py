@@ -72,6 +72,7 @@ OUT_NAMES: t.Dict[bytes, str] = {
     b"site-packages": "packages of a language (site-packages)",
     b"dist-packages": "packages of a language (dist-packages)",
     b"__pycache__": "packages of a language (__pycache__)",
+    **{name: "packages of a language (" + name.decode() + ")" for name in (b".rustup", b".cargo", b".m2", b".gradle", b".npm", b".nvm", b".pyenv", b".rbenv")},
 }
 OUR_PREFIX = b".certops-"  # generations, staging and backups of ours, files and folders
 OUR_REASON = _OWN

@@ -95,4 +95,4 @@ def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[
         args = checked_arguments(_with_shared(action, variables, spec), spec)
         return work(Task(action, variables, args))
     except ValueError as exc:
-        raise AnsibleActionFail(str(exc)) from exc
+        raise AnsibleActionFail(str(exc)) from None  # ansible-core 2.19 appends the text of every cause

@@ -19,9 +19,11 @@ def folder(uid, environment, home=None):
 
 class StateFolder(unittest.TestCase):
     def test_place(self):
-        """Root has one place for the host, everybody else one of their own, whatever su left in HOME."""
+        """Root has one place for the host, everybody else one of their own, whatever su left in HOME; the task's environment may name another."""
         cases = (
             (0, {"XDG_STATE_HOME": "/x", "HOME": "/root"}, "/root", b"/var/lib/certops"),
+            (0, {"CERTOPS_STATE": "/srv/state", "XDG_STATE_HOME": "/x"}, "/root", b"/srv/state"),
+            (0, {"CERTOPS_STATE": "relative"}, "/root", b"/var/lib/certops"),
             (7, {"XDG_STATE_HOME": "/x"}, "/home/u", b"/x/certops"),
             (7, {"XDG_STATE_HOME": "x", "HOME": "/root"}, "/home/u", b"/home/u/.local/state/certops"),
             (7, {"XDG_STATE_HOME": ""}, "/home/\u00fc", b"/home/\xc3\xbc/.local/state/certops"),
