@@ -80,7 +80,7 @@ def play(folder: pathlib.Path, playbook: str) -> None:
     environment = {
         **os.environ,
         "ANSIBLE_NOCOWS": "1",
-        "CERTOPS_STATE": str(folder / "state"),
+        "XDG_STATE_HOME": str(folder / "state"),
         "ANSIBLE_HOME": str(folder / "ansible"),
         "PYTHONUNBUFFERED": "1",
     }
