@@ -26,8 +26,8 @@ _SERVICES = (
     "services.py",
     "units.py",
 )
-_WALK = ("findings.py", "mounts.py", "named_paths.py", "paths_table.py", "patterns.py", "places.py", "reading.py", "scan.py", "walk.py")
-_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "staged.py", "staging.py", "swap.py")
+_WALK = ("findings.py", "mounts.py", "paths_table.py", "patterns.py", "places.py", "reading.py", "scan.py", "walk.py")
+_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "results.py", "staged.py", "staging.py", "swap.py")
 _JOURNAL = ("baseline.py", "commit.py", "journal.py", "lock.py", "look.py", "serving.py", "verify.py")
 _TRANSACTION = ("checks.py", "guardian.py", "names.py", "namespace.py", "reloading.py", "transaction.py")
 _LOOKING = (*_CERTIFICATES, *_SERVICES, *_FILES, *_JOURNAL)
@@ -36,7 +36,7 @@ _CHANGING = (*_LOOKING, "prepare.py")
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
     "scan": (*_CERTIFICATES, *_SERVICES, *_WALK, "verb_scan.py"),
-    "inspect": (*_LOOKING, "verb_inspect.py"),
+    "inspect": (*_LOOKING, "resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, "csr.py", "material.py", "verb_request.py"),
     "install": (*_CHANGING, *_TRANSACTION, "material.py", "verb_install.py"),
