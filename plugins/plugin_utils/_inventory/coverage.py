@@ -27,8 +27,9 @@ class Coverage:
         """
         passed = result.texts("unseen") if "unseen" in result.value else [item.path("path") for item in result.objects("skipped")]
         refused = [item.path("path") for item in result.objects("problems")]
+        read = [item.path("path") for item in result.objects("places")]  # what such a file held before and holds no more is gone
         return cls(
-            done=frozenset(_trimmed(path) for path in result.texts("done")),
+            done=frozenset(_trimmed(path) for path in (*read, *result.texts("done"))),
             unseen=frozenset(_trimmed(path) for path in (*passed, *refused, *result.texts("left_over"))),
         )
 

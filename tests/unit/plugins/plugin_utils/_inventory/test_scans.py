@@ -102,6 +102,15 @@ def test_gone_is_only_what_was_looked_for(inventory: Inventory, path: str, tools
     assert _places(path)["/etc/tls/0.pem"][0] is gone
 
 
+@pytest.mark.parametrize(("problems", "gone"), [([], 1), ([{"path": "/etc/tls/0.pem", "reason": "it changed while it was read"}], 0)])
+def test_a_replaced_certificate_is_gone(inventory: Inventory, tools: t.Any, clock: t.Any, *, problems: list[t.Any], gone: int) -> None:
+    """A scan of nothing but the file that holds another certificate now is enough, if it could be read as a whole."""
+    tools.record(inventory, tools.answer(tools.make_der("old")), at=clock())
+    recorded = tools.record(inventory, tools.answer(tools.make_der("new"), done=[], problems=problems), at=clock.move(days=1))
+    assert recorded.gone == gone
+    assert [document["gone_at"] is None for document in inventory.documents("places")].count(True) == 2 - gone
+
+
 def test_what_comes_back_is_not_gone(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
     """It keeps the day on which it was seen first."""
     der = tools.make_der("a")
