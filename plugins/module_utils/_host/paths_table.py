@@ -166,19 +166,6 @@ CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
 # A file that is reached by several paths has the best class of them; the first is the best.
 BEST_CLASSES = ("in_use", "installed", "trust_store", "trust_copy", "history", "backup", "test_or_package", "container_layer")
 
-# What a unit or a command line names below these folders is a program or a device, not a certificate.
-PROGRAM_FOLDERS = (
-    b"/bin/",
-    b"/sbin/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/lib/",
-    b"/usr/libexec/",
-    b"/usr/lib64/",
-    b"/lib/",
-    b"/lib64/",
-    b"/dev/",
-    b"/proc/",
-    b"/sys/",
-)
+# What a unit or a command line names below these folders and may be executed is a program, not a certificate.
+PROGRAM_FOLDERS = (b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/lib/", b"/usr/libexec/", b"/usr/lib64/", b"/lib/", b"/lib64/")
 BINARY_FOLDERS = (b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/usr/games/")  # links of /etc/alternatives to these are not followed

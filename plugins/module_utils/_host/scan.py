@@ -71,7 +71,7 @@ class Scan:
         for service in services:
             for path in _used_by(service):
                 named.setdefault(path, set()).add(service["name"])
-        for path in sorted({path for path in others if not path.startswith(paths_table.PROGRAM_FOLDERS)})[:_MOST_NAMED]:
+        for path in sorted(set(others))[:_MOST_NAMED]:
             named.setdefault(path, set())
         for path, names in sorted(named.items()):
             if not self._is_over(path):
@@ -83,7 +83,8 @@ class Scan:
             if services:
                 self._ledger.problem(path, f"named by {', '.join(sorted(services))}: {target.reason}")
         elif stat.S_ISREG(target.status.st_mode):
-            self._name(path, target.path, services)
+            if services or not _is_program(target):
+                self._name(path, target.path, services)
         elif stat.S_ISDIR(target.status.st_mode):
             self._named_folder(target.path, services)
 
@@ -242,6 +243,10 @@ class Scan:
             "complete": not left_over and not withheld,
             "privileged": os.geteuid() == 0,
         }
+
+
+def _is_program(target: mounts.Target) -> bool:
+    return target.path.startswith(paths_table.PROGRAM_FOLDERS) and t.cast(os.stat_result, target.status).st_mode & 0o111 != 0
 
 
 def _used_by(service: t.Dict[str, t.Any]) -> t.Iterator[bytes]:

@@ -378,6 +378,15 @@ class Named(Tree):
         }
         self.assertEqual({path: (row["class"], row["services"]) for path, row in found.items()}, expected)
 
+    def test_programs(self):
+        """Programs that units and processes name are not read; other files beside them are."""
+        program, plain = self.write("lib/program", b"x" * 100), self.write("lib/a.pem", made.certificate("self"))
+        os.chmod(program, 0o755)
+        self.write("etc/text", b"x" * 100)
+        with mock.patch.object(paths_table, "PROGRAM_FOLDERS", (os.fsencode(self.path("lib/")),)):
+            answer = self.scan(others=[os.fsencode(program), os.fsencode(plain)], paths=[self.path("etc")])
+        self.assertEqual((answer["summary"]["files"], [row["path"] for row in answer["places"]]), (2, [plain]))
+
     def test_by_link(self):
         """A service that names a link uses the file behind it."""
         target = self.write("real/a.pem", made.certificate("self"))
