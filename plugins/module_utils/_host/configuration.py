@@ -20,8 +20,8 @@ _FILE_LIMIT = 8 << 20  # bytes of one file
 _TOTAL_LIMIT = 32 << 20  # bytes of one service's configuration
 _COUNT_LIMIT = 5000  # files read for one service; a file counts each time
 _DEPTH_LIMIT = 30  # files that include each other
-_PROBLEM_LIMIT = 50
-_VALUE_LIMIT = 4096  # bytes of a variable
+_PROBLEM_LIMIT, _PROBLEM_LENGTH = 50, 500
+VALUE_LIMIT = 4096  # bytes of a variable; they may hold each other
 _ASSIGNMENT = re.compile(rb"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#;]*))", re.MULTILINE)
 _SHELL_VARIABLE = re.compile(rb"\$(?:\{(\w+)\}|(\w+))")
 _DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -62,6 +62,7 @@ class Findings:
 
     def problem(self, text: str) -> None:
         """Note what could not be followed, once, and no endless list of it."""
+        text = text[:_PROBLEM_LENGTH]
         if text in self.problems or len(self.problems) > _PROBLEM_LIMIT:
             return
         self.problems.append(text if len(self.problems) < _PROBLEM_LIMIT else "there are more problems than these")
@@ -148,9 +149,11 @@ def shell_variables(content: bytes) -> t.Dict[bytes, bytes]:
     """Variables that a file for a shell sets by plain assignments; nothing is executed, and what would have to be is left out."""
     known: t.Dict[bytes, bytes] = {}
     for name, double, single, plain in _ASSIGNMENT.findall(content):
+        if len(double or plain) > VALUE_LIMIT:
+            continue
         value = _SHELL_VARIABLE.sub(lambda match: known.get(match.group(1) or match.group(2), b""), double or plain)
         if single or not re.search(rb"[`$]", value):
-            known[name] = (single or value)[:_VALUE_LIMIT]
+            known[name] = (single or value)[:VALUE_LIMIT]
     return known
 
 

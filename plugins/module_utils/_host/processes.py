@@ -204,10 +204,11 @@ def unit_paths() -> t.List[bytes]:
     found: t.Dict[bytes, None] = {}
     for folder in _UNIT_FOLDERS:
         for path in sorted(glob.glob(folder + b"/*.service") + glob.glob(folder + b"/*.service.d/*.conf")):
-            for name, value in _UNIT_LINE.findall(_text(path)):
-                found.update(dict.fromkeys(_named(value.split())))
+            for name, value in _UNIT_LINE.findall(_text(path).replace(b"\\\n", b" ")):
+                words = value.lstrip(b"-@:+!").split()  # prefixes of systemd.service(5)
+                found.update(dict.fromkeys(_named(words)))
                 if name == b"EnvironmentFile":
-                    found.update(dict.fromkeys(_named(_text(value.lstrip(b"-").strip()).split())))
+                    found.update(dict.fromkeys(_named([word for file in words for word in _text(file).split()])))
     return list(found)
 
 

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.configuration import (
+    VALUE_LIMIT,
     Findings,
     Listener,
     Reader,
@@ -25,7 +26,6 @@ _ENVIRONMENTS = (b"/etc/sysconfig/httpd", b"/etc/sysconfig/apache2")  # Red Hat,
 _VARIABLE = re.compile(rb"\$\{([^}]*)\}")
 _WORD = re.compile(rb"\s*(?:\"((?:[^\"\\]|\\.)*)\"?|'((?:[^'\\]|\\.)*)'?|(\S+))", re.DOTALL)
 _LINE_LIMIT = 8192
-_VALUE_LIMIT = 4096  # bytes of a variable
 _FILES = (
     b"sslcertificatefile",
     b"sslcertificatekeyfile",
@@ -174,7 +174,7 @@ class _Parser:
         """Directives that change how the rest is read."""
         if name == b"define":
             self._defined.add(values[0])
-            self._variables[values[0]] = values[1][:_VALUE_LIMIT] if len(values) > 1 else b""
+            self._variables[values[0]] = values[1][:VALUE_LIMIT] if len(values) > 1 else b""
         elif name == b"undefine":
             self._defined.discard(values[0])
             self._variables.pop(values[0], None)

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.configuration import (
+    VALUE_LIMIT,
     Listener,
     Reader,
     Use,
@@ -24,7 +25,7 @@ _NOT_LOADED = (b".key", b".issuer", b".ocsp", b".sctl")  # names that a folder g
 _BUNDLED = (b".rsa", b".ecdsa", b".dsa")
 _SECTIONS = (b"global", b"defaults", b"frontend", b"backend", b"listen", b"peers", b"ring", b"log-forward", b"crt-store")
 _OTHER_SECTIONS = (b"resolvers", b"mailers", b"userlist", b"program", b"cache", b"http-errors", b"fcgi-app", b"traces", b"log-profile", b"acme")
-_LINE_LIMIT = 65536
+_LINE_LIMIT = 8192
 _PEM_LIMIT = 1 << 20
 _PIECE = re.compile(
     rb"""(?P<space>[ \t\r]+)
@@ -113,11 +114,11 @@ class _Parser:
         return match.group(match.lastgroup or 0)
 
     def _weak(self, match: t.Match[bytes]) -> bytes:
-        """An escape or a variable within double quotes; a variable that is not known stays as it is, and its path is not followed."""
+        """An escape or a variable within double quotes; a variable that is not known is marked by a NUL byte, and its path is not followed."""
         if match.group("escaped"):
             return _escaped(match.group("escaped"))
         value = self._variables.get(match.group("braced") or match.group("name"), match.group("default"))
-        return match.group() if value is None else value
+        return b"\0" + match.group() if value is None else value
 
     def _line(self, words: Words) -> None:
         state, name = self._state, words[0]
@@ -147,9 +148,9 @@ class _Parser:
         elif name in (b"ca-base", b"crt-base") and values:
             state.bases[name] = values[0]
         elif name == b"setenv" and len(values) > 1:
-            self._variables[values[0]] = values[1]
+            self._variables[values[0]] = values[1][:VALUE_LIMIT]
         elif name == b"presetenv" and len(values) > 1:
-            self._variables.setdefault(values[0], values[1])
+            self._variables.setdefault(values[0], values[1][:VALUE_LIMIT])
         elif name == b"unsetenv":
             for variable in values:
                 self._variables.pop(variable, None)
@@ -273,8 +274,9 @@ class _Parser:
     def _path_of(self, value: t.Optional[bytes], base: bytes) -> t.Optional[bytes]:
         if not value:
             return None
-        if b"$" in value + base:
-            self._findings.problem(f"{path_text(self._path)}: {path_text(value)!r} cannot be followed, because its variable is not known")
+        if b"\0" in value + base:
+            shown = path_text((base + value).replace(b"\0", b""))
+            self._findings.problem(f"{path_text(self._path)}: {shown!r} cannot be followed, because its variable is not known")
             return None
         return absolute(self._state.folder, os.path.join(base, value))
 
