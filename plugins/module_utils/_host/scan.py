@@ -64,6 +64,7 @@ class Scan:
         self._links: t.Set[bytes] = set()
         self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
         self._left_over: t.Set[bytes] = set()
+        self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
 
     def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
         """Look at the files and folders that services use, and at those that units and processes (`others`) name, wherever they lie."""
@@ -127,23 +128,29 @@ class Scan:
             if target.status is None:
                 self._not_there(path, target, given=given)
             elif stat.S_ISDIR(target.status.st_mode):
-                self._walk(target.path)
+                if self._walk(target.path):
+                    self._done.add(target.path)
             elif stat.S_ISREG(target.status.st_mode):
                 self._look(target.path)
+                self._done.add(target.path)
 
     def _not_there(self, path: bytes, target: mounts.Target, *, given: bool) -> None:
         if given:
             self._ledger.problem(path, target.reason)
         elif target.reason != os.strerror(2):
             self._ledger.skip(path, target.reason)
+        else:
+            self._done.add(path)
 
-    def _walk(self, folder: bytes) -> None:
-        if folder in self._walker.folders:
-            return
+    def _walk(self, folder: bytes) -> bool:
+        """Return whether the folder has been walked to its end."""
         try:
-            self._walker.walk(folder)
+            if folder not in self._walker.folders:
+                self._walker.walk(folder)
         except walk.OutOfTimeError:
             self._left_over.update(self._walker.unfinished(folder))
+            return False
+        return True
 
     def _look(self, path: bytes) -> None:
         """Look at one file, once, unless a walk has done so."""
@@ -239,6 +246,8 @@ class Scan:
             "summary": summary,
             "problems": self._ledger.problems(),
             "skipped": self._ledger.skipped(),
+            "unseen": self._ledger.unseen(),
+            "done": [path_text(path) for path in sorted(self._done)],
             "left_over": left_over,
             "complete": not left_over and not withheld,
             "privileged": os.geteuid() == 0,

@@ -13,6 +13,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import mounts,
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 
 _MOST_PROBLEMS = 1000
+_MOST_UNSEEN = 10000
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
 EXCLUDED = "excluded"
 VANISHED = "it vanished while it was looked at"
@@ -29,6 +30,7 @@ class Ledger:
         self._problems: t.Set[t.Tuple[bytes, str]] = set()
         self._more_problems = 0
         self._skipped: t.Dict[t.Tuple[str, bytes], t.Tuple[bytes, int]] = {}
+        self._unseen: t.Set[bytes] = set()
 
     def problem(self, path: bytes, reason: str) -> None:
         """Note that `path` could not be looked at, or not wholly."""
@@ -41,6 +43,8 @@ class Ledger:
         """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
         common, before = self._skipped.get((reason, top), (path, 0))
         self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
+        if len(self._unseen) <= _MOST_UNSEEN:
+            self._unseen.add(path)
 
     def problems(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason}."""
@@ -53,6 +57,11 @@ class Ledger:
         """Rows {path, reason, count}."""
         found = sorted((path, reason, count) for (reason, _), (path, count) in self._skipped.items())
         return [{"path": path_text(path), "reason": reason, "count": count} for path, reason, count in found]
+
+    def unseen(self) -> t.List[str]:
+        """Return each path that was left out, or the root when they are too many: nothing below them may be taken for gone."""
+        paths = self._unseen if len(self._unseen) <= _MOST_UNSEEN else {b"/"}
+        return [path_text(path) for path in sorted(paths)]
 
 
 class Rules:

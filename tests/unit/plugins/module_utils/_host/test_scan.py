@@ -491,6 +491,17 @@ class Limits(Tree):
         self.assertEqual((answer["complete"], answer["places"]), (False, []))
         self.assertEqual(answer["left_over"], sorted(["/srv/tls", "/" + "/".join(self.top.split("/")[1:3])]))
 
+    def test_done(self):
+        """Paths that were walked to their end are told, those that are not there among them, and each that was left out."""
+        self.write("a/.git/a.pem", made.certificate("self"))
+        self.write("b/.git/b.pem", made.certificate("self"))
+        with mock.patch.object(paths_table, "DEFAULT_PATHS", (os.fsencode(self.top), b"/nonexistent")):
+            answer = self.scan(paths=None)
+        self.assertEqual(answer["done"], sorted(["/nonexistent", self.top]))
+        self.assertEqual(answer["unseen"], [self.path("a/.git"), self.path("b/.git")])
+        self.assertEqual(self.scan(max_seconds=0)["done"], [])
+        self.assertEqual(self.scan(paths=[self.path("gone"), self.path("a/.git/a.pem")])["done"], [self.path("a/.git/a.pem")])
+
     def test_missing_paths(self):
         """A path that is given and not there is a problem; a file may be given as well."""
         path = self.write("a.pem", made.certificate("self"))

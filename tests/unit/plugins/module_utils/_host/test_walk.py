@@ -24,6 +24,14 @@ class LedgerRows(unittest.TestCase):
         ledger.skip(b"/srv/.git", "version control", b"/srv")
         expected = [("/etc/q", "too large", 1), ("/srv/.git", "version control", 1), ("/srv/a", "too large", 2)]
         self.assertEqual([(row["path"], row["reason"], row["count"]) for row in ledger.skipped()], expected)
+        self.assertEqual(ledger.unseen(), ["/etc/q", "/srv/.git", "/srv/a/x", "/srv/a/y/z"])
+
+    def test_too_much_was_left_out(self):
+        """Then the root stands for all of it."""
+        ledger = walk.Ledger()
+        for index in range(10001):
+            ledger.skip(b"/srv/%d" % index, "too large", b"/srv")
+        self.assertEqual(ledger.unseen(), ["/"])
 
     def test_problems(self):
         """Problems are told once each, paths as text, and a flood of them is counted."""
