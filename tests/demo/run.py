@@ -80,7 +80,7 @@ def play(folder: pathlib.Path, playbook: str) -> None:
     environment = {
         **os.environ,
         "ANSIBLE_NOCOWS": "1",
-        "XDG_STATE_HOME": str(folder / "state"),
+        "CERTOPS_STATE": str(folder / "state"),
         "ANSIBLE_HOME": str(folder / "ansible"),
         "PYTHONUNBUFFERED": "1",
     }

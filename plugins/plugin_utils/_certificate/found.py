@@ -179,8 +179,9 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         files=tuple(
             FoundFile(file["role"], file["path"], file["state"], file.get("owner"), file.get("group"), file.get("mode")) for file in item.get("files") or ()
         ),
-        leaf=None if leaf is None else leaf_from_der(leaf),
-        chain=tuple(base64.b64decode(der) for der in item.get("chain") or ()),
+        certificate=certificate,
+        leaf=None if certificate is None else leaf_from_der(certificate),
+        chain=chain,
         pair=item.get("pair"),
         key_readable_by_others=bool((item.get("key") or {}).get("readable_by_others")),
         probes=tuple(_probe(str(service["name"]), probe) for service in services for probe in service.get("served") or ()),

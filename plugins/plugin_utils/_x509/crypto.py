@@ -9,7 +9,20 @@ Without the package the names are None: nothing may use them while a file is bei
 
 from __future__ import annotations
 
-__all__ = ["CryptographyMissing", "dsa", "ec", "ed448", "ed25519", "hashes", "require", "rsa", "serialization", "unsupported", "x509"]
+__all__ = [
+    "CryptographyMissingError",
+    "InvalidSignature",
+    "UnsupportedAlgorithm",
+    "ciphers",
+    "dsa",
+    "ec",
+    "ed25519",
+    "hashes",
+    "require",
+    "rsa",
+    "serialization",
+    "x509",
+]
 
 try:
     from cryptography import x509
