@@ -19,20 +19,7 @@ _LISTEN = b"0A"  # TCP_LISTEN in /proc/net/tcp
 _FILE_LIMIT = 1 << 20
 _UNIT_FOLDERS = (b"/etc/systemd/system", b"/run/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system")
 _UNIT_LINE = re.compile(rb"^\s*(Exec\w+|Environment|EnvironmentFile|LoadCredential)\s*=\s*(.*)$", re.MULTILINE)
-_PROGRAM_FOLDERS = (
-    b"/bin/",
-    b"/sbin/",
-    b"/lib/",
-    b"/lib64/",
-    b"/usr/bin/",
-    b"/usr/sbin/",
-    b"/usr/lib/",
-    b"/usr/lib64/",
-    b"/usr/libexec/",
-    b"/proc/",
-    b"/sys/",
-    b"/dev/",
-)
+_PROGRAM_FOLDERS = tuple(b"/" + name + b"/" for name in b"bin sbin lib lib64 usr/bin usr/sbin usr/lib usr/lib64 usr/libexec proc sys dev".split())
 _SEPARATORS = re.compile(rb"[\s\"'=,;:]+")
 _KEY_MATERIAL = re.compile(rb"\.(?:pem|crt|cer|der|key|p12|pfx|jks|p7b)$", re.IGNORECASE)
 _TLS_WORD = re.compile(rb"cert|tls|ssl|pki|crt", re.IGNORECASE)

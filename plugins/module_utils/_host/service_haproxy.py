@@ -283,7 +283,7 @@ class _Parser:
 
 def _escaped(sign: bytes) -> bytes:
     if len(sign) == 3:
-        return bytes([int(sign[1:], 16)])
+        return bytes([int(sign[1:], 16)]).strip(b"\0")  # no path has a NUL byte
     return _CONTROLS.get(sign, sign)
 
 

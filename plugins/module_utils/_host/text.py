@@ -27,5 +27,5 @@ def path_bytes(text: str) -> bytes:
     return _ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]), data)
 
 
-def _escaped(match) -> str:
+def _escaped(match: "t.Match[str]") -> str:
     return "".join(f"\\x{byte:02x}" for byte in match.group().encode("utf-8"))
