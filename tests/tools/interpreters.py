@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 # Below the home folder and / : pyenv, asdf, uv, and what people unpack by hand.
@@ -28,13 +29,13 @@ def find_interpreters(versions: tuple[str, ...]) -> dict[str, Path | None]:
 
 
 def _folders() -> list[Path]:
-    pattern_folders = []
+    folders = [Path(sys.base_prefix, "bin")]
     for pattern in VERSION_FOLDERS:
         path = Path(pattern).expanduser()
-        pattern_folders += sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        folders += sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     if root := os.environ.get("PYENV_ROOT"):
-        pattern_folders += sorted(Path(root).glob("versions/*/bin"))
-    return [*pattern_folders, *map(Path, os.environ["PATH"].split(":"))]
+        folders += sorted(Path(root).glob("versions/*/bin"))
+    return [*folders, *map(Path, os.environ["PATH"].split(":"))]
 
 
 def _first_that_runs(version: str, folders: list[Path]) -> Path | None:
