@@ -55,7 +55,7 @@ def _result(task: Task, look_at: Look, kept: tuple[Kept, ...]) -> dict[str, t.An
         "warnings": [f"certificate {one.looked.declared.name!r}: {text}" for one in kept for text in one.looked.decision.told],
     }
     if failed and task.args["step"] == "all":
-        result.update(failed=True, msg="; ".join(one.text for one in failed))
+        result.update(failed=True, msg="; ".join(one.message for one in failed))
     if task.diff:
         result["diff"] = [difference for one in kept if one.changed and (difference := one.diff())]
     return result

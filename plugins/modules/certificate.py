@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - The certops.fleet developers
 description:
-  - Looks at the declared certificates, decides which are due, lets the host make a key and a request, gets the certificate from an issuer, and installs it in one transaction.
+  - Looks at the declared certificates and decides which are due.
+  - For those the host makes a key and a request, an issuer gives the certificate, and the host installs it in one transaction.
   - The private key never leaves the host. The key of the CA never reaches a host.
   - A service that refuses the new certificate, or does not serve it, gets its old one back, and the task fails for that host.
   - When nothing is due, one exchange with the host is all that happens.
@@ -60,7 +61,8 @@ options:
       key_path:
         description:
           - File of the private key. The same as O(certificates[].certificate_path) means one combined file.
-          - When left out, it is what the service that uses the certificate names, then the certificate's own file when it holds a key, then the file beside it that ends in C(.key).
+          - When left out, it is what the service that uses the certificate names.
+          - Without such a service, it is the certificate's own file when that holds a key, else the file beside it that ends in C(.key).
         type: str
       chain_path:
         description: File that holds the chain alone.

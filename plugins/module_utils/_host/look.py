@@ -35,11 +35,11 @@ class LookError(ValueError):
     """Nothing was seen; the text is the end of a sentence that begins with the listener."""
 
 
-class NoAnswer(LookError):  # noqa: N818
+class NoAnswer(LookError):
     """The listener cannot be connected to, or is silent."""
 
 
-class HandshakeRefused(LookError):  # noqa: N818 (it is the reason, not only an error)
+class HandshakeRefused(LookError):
     """The listener answered, but there was no handshake by the standard library; openssl may see more."""
 
 

@@ -18,11 +18,8 @@ def _same_file(left: str, right: t.Optional[str]) -> bool:
 
 def _use_of(certificate_path: str, services: t.Sequence[t.Mapping[str, t.Any]]) -> t.Optional[t.Mapping[str, t.Any]]:
     """What a service says of the file, if one names it."""
-    for service in services:
-        for use in service["uses"]:
-            if _same_file(certificate_path, use.get("certificate")):
-                return use
-    return None
+    uses = [use for service in services for use in service["uses"]]  # type: t.List[t.Mapping[str, t.Any]]
+    return next((use for use in uses if _same_file(certificate_path, use.get("certificate"))), None)
 
 
 def _holds_key(certificate_path: str) -> bool:

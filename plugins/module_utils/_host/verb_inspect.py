@@ -27,7 +27,8 @@ def run(args: Answer, context: Context) -> Answer:
 
 def _answer(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
     services = baseline.services_here(args["services"])
-    certificates = [dict(_certificate(declared.from_args(each), services, bool(args["look"]), context), declared=each) for each in args["certificates"]]
+    resolved = [resolve(each, services) for each in args["certificates"]]
+    certificates = [dict(_certificate(declared.from_args(each), services, bool(args["look"]), context), declared=each) for each in resolved]
     return {"certificates": certificates, "recovered": recovered}
 
 

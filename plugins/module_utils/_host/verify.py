@@ -38,7 +38,7 @@ def judge(before: t.Sequence[Look], after: t.Sequence[Look], expected: Expected)
         problem = _problem(earlier.get(probe, []), looks, expected)
         if problem:
             problems.append(f"{_place(probe)} {problem}")
-    return Verdict(tuple(problems), shown, tuple(told))
+    return Verdict(tuple(dict.fromkeys(problems)), shown, tuple(dict.fromkeys(told)))
 
 
 def judge_loaded(before: t.Sequence[Look], after: t.Sequence[Look], expected: Expected) -> Verdict:
@@ -50,7 +50,7 @@ def judge_loaded(before: t.Sequence[Look], after: t.Sequence[Look], expected: Ex
         shown = shown or loaded
         if probe[3] == expected.new_type and not loaded and _answered(earlier.get(probe, [])):
             problems.append(f"{_place(probe)} does not show the certificate on the disk: it {_shows(looks)}")
-    return Verdict(tuple(problems), shown, ())
+    return Verdict(tuple(dict.fromkeys(problems)), shown, ())
 
 
 def same_as_before(before: t.Sequence[Look], after: t.Sequence[Look]) -> t.Tuple[str, ...]:

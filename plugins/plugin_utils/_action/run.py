@@ -79,7 +79,7 @@ def job_id() -> str | None:
 
 def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The task's arguments, and for what is left out the variable of the same meaning."""
-    args = plain(dict(action._task.args), "arguments")
+    args: dict[str, t.Any] = plain(dict(action._task.args), "arguments")
     for option, variable in SHARED.items():
         if option in spec and args.get(option) is None:
             value = shared_variable(action, host_variables(action, task_vars), variable)

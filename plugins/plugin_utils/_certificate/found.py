@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -163,7 +164,7 @@ def chain_problem(certificate: bytes | None, chain: t.Sequence[bytes]) -> str | 
         return None
     try:
         certificates = [x509.load_der_x509_certificate(der) for der in (certificate, *chain)]
-        for issued, issuer in zip(certificates, certificates[1:], strict=False):
+        for issued, issuer in itertools.pairwise(certificates):
             issued.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as exc:
         return f"the chain does not lead from the certificate to its issuers: {str(exc) or 'a signature does not verify'}"

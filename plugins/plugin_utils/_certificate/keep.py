@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.diff import certificate_diff, certificate_text, expected_text
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, found_from_host, leaf_from_der
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, chain_problem, found_from_host, leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import clock_problem, stamp
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
@@ -81,6 +81,12 @@ class Kept:
     @property
     def changed(self) -> bool:
         return self.outcome in ("committed", "pending")
+
+    @property
+    def message(self) -> str:
+        """The sentence of a failure, with the certificate's name and what became of its old state."""
+        told = self.text if self.text.startswith("certificate ") else f"certificate {self.looked.declared.name!r}: {self.text}"
+        return f"{told}; everything is as it was before" if self.outcome == "undone" else told
 
     def to_result(self) -> dict[str, t.Any]:
         decision = self.looked.decision
@@ -209,16 +215,18 @@ def _issued(work: Work, looked: Looked, csr: bytes, transaction: str) -> tuple[b
 def _usable(work: Work, looked: Looked, issuance: Issuance) -> tuple[bytes, tuple[bytes, ...], int]:
     if issuance.certificate is None:
         raise KeepError(f"certificate {looked.declared.name!r}: issuer {issuance.issuer!r} returned none")
-    fresh = replace(looked.found, leaf=leaf_from_der(issuance.certificate), chain=issuance.chain, pair=True, files=(), probes=(), staged=(), owned_by=None)
+    certificate, chain = issuance.certificate, issuance.chain
+    problem = chain_problem(certificate, chain)
+    fresh = replace(looked.found, certificate=certificate, leaf=leaf_from_der(certificate), chain=chain, chain_problem=problem, pair=True, files=(), probes=())
     known = Known(now=work.now(), host=work.host.name, chains=(), issued_at=work.now())
-    again = decide(looked.declared, fresh, known)
+    again = decide(looked.declared, replace(fresh, staged=(), owned_by=None), known)
     if again.due:
         why = "; ".join(reason.text for reason in again.reasons)
         raise KeepError(f"certificate {looked.declared.name!r}: what issuer {issuance.issuer!r} returned would be due at once ({why}); it is not installed")
-    return issuance.certificate, issuance.chain, issuance.id
+    return certificate, chain, issuance.id
 
 
-def _install(work: Work, looked: Looked, transaction: str, leaf: bytes | None, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
+def _install(work: Work, looked: Looked, transaction: str, *, leaf: bytes | None, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
     asked = {
         "action": action,
         "certificate": looked.for_host,
@@ -240,7 +248,7 @@ def _renew(work: Work, looked: Looked) -> Kept:
             issuance = next((one.id for one in inventory.issuances(transaction=transaction) if one.state == "issued"), None)
     else:
         leaf, chain, issuance = _issued(work, looked, _request(work, looked, transaction), transaction)
-    return _settled(work, _kept(looked, _install(work, looked, transaction, leaf, chain, "install"), leaf, transaction), issuance)
+    return _settled(work, _kept(looked, _install(work, looked, transaction, leaf=leaf, chain=chain, action="install"), leaf, transaction), issuance)
 
 
 def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
@@ -265,7 +273,7 @@ def _small(work: Work, looked: Looked, action: str) -> Kept:
     """A change without a new certificate: the issuer's chain, declared attributes, or a reload."""
     transaction, found = work.new_transaction(), looked.found
     chain = next((known.certificates for known in _chains(work.issuers) if found.leaf is not None and known.issued(found.leaf)), found.chain)
-    return _kept(looked, _install(work, looked, transaction, found.certificate, chain, action), found.certificate, transaction)
+    return _kept(looked, _install(work, looked, transaction, leaf=found.certificate, chain=chain, action=action), found.certificate, transaction)
 
 
 def _act(work: Work, looked: Looked) -> Kept:

@@ -223,7 +223,7 @@ errors = st.timedeltas(-DAY, DAY)
 @given(
     lifetime=lifetimes, ca_left=lifetimes, window=windows, error=errors, name=st.text(max_size=20), backdated=st.timedeltas(timedelta(0), timedelta(hours=1))
 )
-def test_no_endless_renewal(lifetime: timedelta, ca_left: timedelta, window: Window, error: timedelta, name: str, backdated: timedelta) -> None:
+def test_no_endless_renewal(*, lifetime: timedelta, ca_left: timedelta, window: Window, error: timedelta, name: str, backdated: timedelta) -> None:
     """For no declaration, lifetime, end of the CA and clock error within a day does a freshly installed certificate come out due."""
     not_before = NOW - backdated
     fresh = leaf(not_before=not_before, not_after=max(min(NOW + lifetime, NOW + ca_left), not_before))

@@ -24,7 +24,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.formats import csv_cell, to_csv, to_html, to_json
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-HOSTILE = "</script><script>alert(1)</script><!-- &amp; {{ 7*7 }} \u2028 \x00 '\"=HYPERLINK(\"x\")"
+HOSTILE = '</script><script>alert(1)</script><!-- &amp; {{ 7*7 }} \u2028 \x00 \'"=HYPERLINK("x")'
 
 
 def certificate(name: str, sha256: str = "a" * 64) -> dict[str, t.Any]:
