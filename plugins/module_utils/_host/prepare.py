@@ -32,10 +32,10 @@ def baseline_for(
     declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]], found: Found, context: Context, key_types: t.Sequence[str]
 ) -> t.List[baseline.Watched]:
     """Return the baseline of the services, or raise HostError for what makes it wrong to touch anything."""
-    _check_paths(declared)
     owner = owners.owner_of([role.path for role in declared.roles], commit.installed(context.state, declared.name) is not None)
     if owner is not None and not declared.takeover:
         raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
+    _check_paths(declared)
     watched, absent = baseline.watched(declared, baseline.services_here(entries))
     if absent:
         raise HostError("; ".join(absent))

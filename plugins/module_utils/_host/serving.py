@@ -56,8 +56,9 @@ def start_ended(items: t.Sequence[Watched]) -> t.List[str]:
 
 def bring_back(declared: Declared, items: t.Sequence[Watched], touched: t.Sequence[str], key_types: t.Sequence[str]) -> t.List[str]:
     """Bring the services back to their baseline when the old files are in place again; return what could not be done."""
-    problems = start_ended(items)
-    problems += [problem for problem in (_again(declared, item, touched, key_types) for item in items if reloads(item) and is_active(item)) if problem]
+    running = [item for item in items if reloads(item) and is_active(item)]
+    problems = start_ended(items)  # what is started reads the old files without a reload
+    problems += [problem for problem in (_again(declared, item, touched, key_types) for item in running) if problem]
     before = flat([item["served"] for item in items])
     served = look_until(declared, items, key_types, lambda looks: not verify.same_as_before(before, looks))
     problems += verify.same_as_before(before, flat(served))

@@ -6,15 +6,15 @@
 import base64
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import uuid
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import der, verb_inspect, verb_install, verb_request
+from ansible_collections.certops.fleet.plugins.module_utils._host import der, serving, verb_inspect, verb_install, verb_request
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 
 # Loads its files at start and at SIGHUP; files that are not a pair leave it as it was.
@@ -212,6 +212,32 @@ class LittleHost:
         return sorted(name for name in os.listdir(self.folder) if name.startswith(".certops-"))
 
 
+class HostCase(unittest.TestCase):
+    """A test with a host of its own, an old pair in place and served."""
+
+    def setUp(self):
+        self.host = LittleHost()
+        self.addCleanup(self.host.close)
+        self.addCleanup(setattr, serving, "SLOW_RELOAD", serving.SLOW_RELOAD)
+        serving.SLOW_RELOAD = 1.0  # the server of these tests reloads at once
+
+    def served_pair(self, hears="hears", **days):
+        """Put an old pair in place, serve it, and return declaration and services."""
+        self.host.write_pair(**days)
+        self.host.start_server(hears=hears)
+        return self.host.declared(), [self.host.entry()]
+
+    def served(self, declared, services):
+        """What the listener shows, by digest."""
+        found, _ = self.host.inspect(declared, services)
+        return {look["sha256"] for service in found["services"] for look in service["served"] if look["key_type"] == "any"}
+
+    def certified(self, declared, services, **key):
+        """Request and sign; return the staged transaction and the certificate."""
+        asked = self.host.request(declared, services, **key)
+        return asked["staged"], self.host.sign(base64.b64decode(asked["csr"]))
+
+
 def wait_for(condition, seconds=20.0):
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
@@ -219,8 +245,3 @@ def wait_for(condition, seconds=20.0):
         if time.monotonic() > end:
             raise AssertionError(f"it did not happen within {seconds} seconds")
         time.sleep(0.02)
-
-
-def kill(process):
-    """Kill a process group leader that a test started."""
-    os.kill(process, signal.SIGKILL)

@@ -8,23 +8,7 @@ import hashlib
 import os
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import serving
-from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import LittleHost, openssl
-
-
-class HostCase(unittest.TestCase):
-    """A test with a host of its own."""
-
-    def setUp(self):
-        self.host = LittleHost()
-        self.addCleanup(self.host.close)
-        self.addCleanup(setattr, serving, "SLOW_RELOAD", serving.SLOW_RELOAD)
-        serving.SLOW_RELOAD = 1.0  # the server of these tests reloads at once
-
-    def served(self, declared, services):
-        """What the listener shows, by digest."""
-        found, _ = self.host.inspect(declared, services)
-        return {look["sha256"] for service in found["services"] for look in service["served"] if look["key_type"] == "any"}
+from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import HostCase
 
 
 class TestRotation(HostCase):
@@ -81,18 +65,6 @@ class TestRotation(HostCase):
         staged = self.host.inspect(declared, services)[0]["staged"]
         self.assertEqual([(one["state"], one["attempts"]) for one in staged], [("undone", 1)])
         self.assertIsNotNone(staged[0]["certificate"])
-
-
-class TestRequest(HostCase):
-    """The signing request."""
-
-    def test_openssl_accepts_the_request(self):
-        """The signature of a request of every kind of key holds."""
-        for kind in ("ec", "rsa", "ed25519"):
-            with self.subTest(kind=kind):
-                answer = self.host.request(self.host.declared(), [], type=kind)
-                text = openssl("req", "-inform", "DER", "-verify", "-noout", "-text", given=base64.b64decode(answer["csr"]))
-                self.assertIn(b"Certificate Request", text)
 
 
 if __name__ == "__main__":
