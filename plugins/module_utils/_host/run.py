@@ -15,7 +15,7 @@ import typing as t
 
 _LOOK_AGAIN = 0.05  # seconds between two looks at how much a command has written
 _SBIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_REASON_LENGTH = 300
+_REASON_LENGTH = 600
 _F_ADD_SEALS, _SEALED = 1033, 0x4 | 0x8  # linux/fcntl.h: F_SEAL_GROW and F_SEAL_WRITE
 
 

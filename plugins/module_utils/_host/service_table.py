@@ -26,7 +26,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "processes": ["nginx", "openresty"],
         "unit": "nginx.service",
         "validate": ["nginx", "-t", "-q", "-c", "{configuration}"],
-        "validates": "pair",
+        "validates": "pair",  # of an RSA certificate with an EC key, or the other way round, nginx -t says nothing: our own checks do
         "reload": "keeps_old_on_error",
     },
     dict(  # Debian, Ubuntu; SUSE has httpd.conf
@@ -51,7 +51,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "configurations": ["/etc/haproxy/haproxy.cfg"],
         "processes": ["haproxy"],
         "unit": "haproxy.service",
-        "validate": ["haproxy", "-c", "-q", "-f", "{configuration}"],
+        "validate": ["haproxy", "-c", "-f", "{configuration}"],
         "validates": "pair",
         "reload": "keeps_old_on_error",
         "loads_folder": True,

@@ -95,7 +95,7 @@ class Run(unittest.TestCase):
             (Finished(1, b"", b"", False), "it ended with code 1 and said nothing"),
             (Finished(1, b"only output\n", b"\n", False), "only output"),
             (Finished(1, b"", b"a\r\n\n b\x1b[31m\xff\n", False), "a; b\\x1b[31m\\xff"),
-            (Finished(1, b"", b"x" * 999, False), "x" * 300),
+            (Finished(1, b"", b"x" * 999, False), "x" * 600),
         ):
             with self.subTest(reason=reason):
                 self.assertEqual(finished.reason(), reason)
