@@ -9,7 +9,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import tempfile
 import time
 import typing as t
 
@@ -76,6 +75,8 @@ def _memory_file() -> int:
     try:
         descriptor = os.memfd_create("certops", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except (AttributeError, OSError):
+        import tempfile  # noqa: PLC0415 (8 ms that only old systems need)
+
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)

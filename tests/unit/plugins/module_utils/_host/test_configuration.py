@@ -45,8 +45,8 @@ class Bounds(unittest.TestCase):
 class Values(unittest.TestCase):
     def test_absolute(self):
         """Paths are seen from a folder, without doubled slashes, and `..` goes where the system goes."""
-        with tempfile.TemporaryDirectory() as folder:
-            folder = os.fsencode(os.path.realpath(folder))
+        with tempfile.TemporaryDirectory() as made:
+            folder = os.fsencode(os.path.realpath(made))
             os.makedirs(folder + b"/real/deep")
             os.symlink(b"real/deep", folder + b"/link")
             for path, expected in ((b"a", b"/a"), (b"./a//b", b"/a/b"), (b"link/../a", b"/real/a"), (b"../x", None)):
