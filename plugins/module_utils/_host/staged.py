@@ -33,6 +33,13 @@ def heal(context: Context) -> t.List[t.Dict[str, t.Any]]:
     return done
 
 
+def still_open(context: Context) -> t.List[t.Dict[str, t.Any]]:
+    """Return the transactions that wait for a run that may change something."""
+    waiting = [record for record in journal.load_all(context.state) if record.state not in journal.CLOSED]
+    text = "it was interrupted while it was {0}; the next run that may change something brings it to an end"
+    return [{"transaction": record.transaction, "outcome": "open", "text": text.format(record.state)} for record in waiting]
+
+
 def expire(context: Context) -> t.List[t.Dict[str, t.Any]]:
     """Remove what has waited for too long; return what was removed."""
     done = []

@@ -199,7 +199,8 @@ def _enough(verdict: verify.Verdict, looks: t.Sequence[verify.Look]) -> bool:
 
 
 def _required(work: Work, verdict: verify.Verdict) -> t.List[str]:
-    return ["no listener shows the new certificate, and verify is 'required'"] if work.declared.verify == "required" and not verdict.shown else []
+    wanted = work.declared.verify == "required" and work.declared.listens
+    return ["no listener shows the new certificate, and verify is 'required'"] if wanted and not verdict.shown else []
 
 
 def _user_check(work: Work) -> t.List[str]:

@@ -17,10 +17,10 @@ Answer = t.Dict[str, t.Any]
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Answer `inspect`; with `heal` open transactions are brought to an end and expired keys removed first."""
+    """Answer `inspect`; with `heal` open transactions are brought to an end and expired keys removed first, without it they are told."""
     if not args.get("heal"):
         with no_change(context.state):
-            return _answer(args, context, [])
+            return _answer(args, context, staged.still_open(context))
     with host_lock(context.state):
         return _answer(args, context, staged.heal(context) + staged.expire(context))
 

@@ -219,7 +219,7 @@ class HostCase(unittest.TestCase):
         self.host = LittleHost()
         self.addCleanup(self.host.close)
         self.addCleanup(setattr, serving, "SLOW_RELOAD", serving.SLOW_RELOAD)
-        serving.SLOW_RELOAD = 1.0  # the server of these tests reloads at once
+        serving.SLOW_RELOAD = 0.4  # the server of these tests reloads at once
 
     def served_pair(self, hears="hears", **days):
         """Put an old pair in place, serve it, and return declaration and services."""

@@ -16,7 +16,7 @@ from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.lit
 # Everything that changes a disk, as this program calls it. `make torture` does the same from outside, with system calls.
 STEPS = ("rename", "link", "symlink", "unlink", "fsync", "mkdir", "rmdir", "chmod")
 # All steps take a minute for each layout; a stride that is no divisor of anything meets others of them in each layout.
-STRIDE = 1 if os.environ.get("CERTOPS_EVERY_STEP") else 7
+STRIDE = 1 if os.environ.get("CERTOPS_EVERY_STEP") else 17
 
 
 def die_at(step):

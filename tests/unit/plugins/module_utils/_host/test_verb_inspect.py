@@ -112,12 +112,13 @@ class TestHeal(HostCase):
         self.assertFalse(os.path.exists(os.path.join(self.host.state, "transactions", asked["staged"], "key.pem")))
 
     def test_a_request_that_was_interrupted(self):
-        """Its key is removed, since nobody was told of it."""
+        """A look tells it; the next run removes its key, since nobody was told of it."""
         lock.make_state(os.fsencode(self.host.state))
         record = journal.begin(os.fsencode(self.host.state), "0" * 32, 1.0, state="requesting", name="web")
         open(record.path(journal.KEY), "w").close()
-        _, recovered = self.host.inspect(self.host.declared(), [], heal=True)
-        self.assertEqual([one["outcome"] for one in recovered], ["failed"])
+        for heal, outcome in ((False, "open"), (True, "failed")):
+            _, recovered = self.host.inspect(self.host.declared(), [], heal=heal)
+            self.assertEqual([one["outcome"] for one in recovered], [outcome])
         self.assertFalse(record.has(journal.KEY))
 
     def test_what_is_staged(self):
