@@ -10,7 +10,7 @@ module: ca
 short_description: Make the internal CA on the controller
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Makes a root CA and an issuing CA, each with a key file that is encrypted (PKCS#8, scrypt, AES-256) and readable by its owner only, and puts the
     certificates into the inventory as an issuer. It runs on the controller; no host is contacted.

@@ -10,7 +10,7 @@ module: certificate
 short_description: Keep the declared certificates of a host
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Looks at the declared certificates and decides which are due.
   - For those the host makes a key and a request, an issuer gives the certificate, and the host installs it in one transaction.

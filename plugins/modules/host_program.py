@@ -12,7 +12,7 @@ description:
     (no pipelining, a terminal that is forced), they run the same functions by this module.
   - It is not called by users.
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 options:
   verb:
     description: What is asked of the host.

@@ -10,7 +10,7 @@ module: host_scan_info
 short_description: Find every certificate on a host
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Looks into the files of a host by their content, not by their names, and ties each certificate to the service that uses it.
   - Nothing is written on the host, and no package is needed there; Python 3.6 or later is enough.
@@ -92,7 +92,7 @@ EXAMPLES = r"""
 RETURN = r"""
 certificates:
   description:
-    - Every certificate once, with the field names and formats of M(community.crypto.x509_certificate_info#module).
+    - Every certificate once, with the field names and formats of M(community.crypto.x509_certificate_info).
     - One that cannot be parsed has C(sha256), C(places) and C(problem).
   returned: when O(return_certificates=true)
   type: list

@@ -10,7 +10,7 @@ module: report
 short_description: Write what the inventory holds as a page, a table and data
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Writes C(index.html), C(places.csv) and C(report.json) into a folder of the controller.
   - The page is self-contained and loads nothing. It can be searched, sorted and filtered, and shows its own age.
