@@ -6,7 +6,7 @@
 import sys
 
 if sys.version_info < (3, 6):
-    sys.exit("the host program needs Python 3.6 or later, {} is {}.{}".format(sys.executable, *sys.version_info[:2]))
+    raise SystemExit("the host program needs Python 3.6 or later, {} is {}.{}".format(sys.executable, *sys.version_info[:2]))
 
 import binascii
 import json

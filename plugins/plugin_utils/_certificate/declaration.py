@@ -184,7 +184,7 @@ def _distinct(certificates: t.Sequence[Declared]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for declared in certificates:
         used = [("name", declared.name)]
-        used += [("file", path) for path in {declared.certificate_path, declared.key_path, declared.chain_path, declared.fullchain_path} if path]
+        used += [("file", path) for path in dict.fromkeys((declared.certificate_path, declared.key_path, declared.chain_path, declared.fullchain_path)) if path]
         for key in used:
             if key in seen:
                 raise DeclarationError(

@@ -175,18 +175,14 @@ class Inventory:
     def _append(self, connection: sa.Connection, event: Event) -> int:
         return events.append(connection, event, actor=self._actor, time=seconds(self._now()))
 
-    @contextlib.contextmanager
-    def _write(self) -> t.Iterator[sa.Connection]:
-        if self._writing is not None:
-            yield self._writing
-        else:
-            with begin(self._engine, WRITE, path=self.path) as connection:
-                yield connection
+    def _write(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        return self._joined(WRITE)
 
-    @contextlib.contextmanager
-    def _read(self) -> t.Iterator[sa.Connection]:
+    def _read(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        return self._joined(READ)
+
+    def _joined(self, how: str) -> contextlib.AbstractContextManager[sa.Connection]:
+        """The caller's transaction where one is open, else one of its own."""
         if self._writing is not None:
-            yield self._writing
-        else:
-            with begin(self._engine, READ, path=self.path) as connection:
-                yield connection
+            return contextlib.nullcontext(self._writing)
+        return begin(self._engine, how, path=self.path)

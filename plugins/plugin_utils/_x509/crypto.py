@@ -31,7 +31,7 @@ try:
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 except ImportError as exc:
     x509 = ciphers = hashes = serialization = dsa = ec = ed25519 = rsa = None  # type: ignore[assignment]
-    InvalidSignature = UnsupportedAlgorithm = ValueError  # type: ignore[assignment, misc]
+    InvalidSignature = UnsupportedAlgorithm = RuntimeError  # type: ignore[assignment, misc]
     _missing: ImportError | None = exc
 else:
     _missing = None if hasattr(x509.Certificate, "not_valid_after_utc") else ImportError("its version is below 42")

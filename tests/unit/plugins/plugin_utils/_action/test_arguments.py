@@ -31,7 +31,7 @@ def test_converted_and_complete() -> None:
     """Every option is there, of its type and of no type of Ansible's."""
     checked = checked_arguments({"name": Text("web"), "days": "30", "names": "a,b", "key": {}}, SPEC)
     assert checked == {"name": "web", "state": "present", "days": 30, "names": ["a", "b"], "key": {"size": 2048}, "passphrase": None}
-    assert type(checked["name"]) is str
+    assert checked["name"].__class__ is str
 
 
 @pytest.mark.parametrize(

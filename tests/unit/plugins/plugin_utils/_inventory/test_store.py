@@ -39,7 +39,7 @@ def _now() -> datetime:
 
 
 def _raw(path: str, statement: str) -> list[tuple[t.Any, ...]]:
-    with contextlib.closing(sqlite3.connect(path)) as raw, raw:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
         return raw.execute(statement).fetchall()
 
 
@@ -75,7 +75,7 @@ def _append_after_reading(path: str, start: t.Any, errors: t.Any) -> None:
 def test_fifty_processes_lose_nothing(path: str) -> None:
     """Fifty processes make the file together, migrate it once, and each line that follows a reading has read all lines before it."""
     start, errors = FORK.Event(), FORK.SimpleQueue()
-    workers = [FORK.Process(target=_append_after_reading, args=(path, start, errors)) for _ in range(PROCESSES)]
+    workers = [FORK.Process(target=_append_after_reading, args=(path, start, errors)) for _worker in range(PROCESSES)]
     for worker in workers:
         worker.start()
     start.set()
