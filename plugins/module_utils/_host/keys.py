@@ -171,10 +171,10 @@ def _openssh(content: bytes) -> KeyFacts:
     if not content.startswith(_OPENSSH_MAGIC):
         raise der.DerError(f"OpenSSH key must begin with {_OPENSSH_MAGIC!r}")
     cipher, at = _ssh_string(content, len(_OPENSSH_MAGIC))
-    for _ in range(2):
-        _, at = _ssh_string(content, at)
-    public, _ = _ssh_string(content, at + 4)
-    kind, _ = _ssh_string(public, 0)
+    for _text in range(2):
+        _content, at = _ssh_string(content, at)
+    public, _end = _ssh_string(content, at + 4)
+    kind, _end = _ssh_string(public, 0)
     return KeyFacts(_OPENSSH_KINDS.get(kind, "unknown"), "openssh", cipher != b"none", None, None)
 
 

@@ -32,7 +32,7 @@ class Classes:
     """What paths say of the certificates at them."""
 
     def __init__(self) -> None:
-        self._patterns = patterns.Patterns([pattern for pattern, _ in paths_table.CLASSES], below=True)
+        self._patterns = patterns.Patterns([pattern for pattern, _class in paths_table.CLASSES], below=True)
 
     def of(self, path: bytes) -> str:
         """Return the class of one path."""
@@ -85,7 +85,7 @@ class Places:
         return "in_use" if file.path in self._used else self._classes.best(file)
 
     def _is_bundle(self, file: findings.File) -> bool:
-        digests = {digest for _, digest in file.certificates}
+        digests = {digest for _entry, digest in file.certificates}
         count = len(digests)
         if count > BULK:
             return True
@@ -98,19 +98,19 @@ class Places:
         """Whether a file lies in a trust store and holds nothing else than anchors."""
         if file.keys or not file.certificates or self.class_of(file) != "trust_store":
             return False
-        marks = [self._found.marks[digest] for _, digest in file.certificates]
+        marks = [self._found.marks[digest] for _entry, digest in file.certificates]
         return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
 
     def _file_bundle(self, file: findings.File) -> None:
         kind = self._classes.best(file)
         row = dict(self._common(file.path, file.status), links=_texts(file.links), **{"class": "trust_copy" if kind == "installed" else kind})
-        self._add_bundle(file.digest, _unique(digest for _, digest in file.certificates), row)
+        self._add_bundle(file.digest, _unique(digest for _entry, digest in file.certificates), row)
 
     def _folder_bundle(self, folder: bytes, members: t.Iterable[findings.File]) -> None:
         anchors: t.Set[str] = set()
         links: t.Set[bytes] = set()
         for file in members:
-            anchors.update(digest for _, digest in file.certificates)
+            anchors.update(digest for _entry, digest in file.certificates)
             links.update(os.path.dirname(link) for link in file.links)
         try:
             status = os.lstat(folder)

@@ -109,7 +109,7 @@ class Reader:
     def _is_der(self, length: int) -> bool:
         """Whether one element of a sensible size stands at the beginning; text that begins with a 0 hardly passes."""
         try:
-            _, stop = der.bounds(self._buffer, 0, length)
+            _start, stop = der.bounds(self._buffer, 0, length)
         except der.DerError:
             return False
         return stop == length or self._buffer[1] & 0x80 != 0

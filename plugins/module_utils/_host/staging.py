@@ -42,7 +42,7 @@ def keep_old(journal: Journal, declared: Declared) -> None:
 
 def remove_staged(plan: Plan) -> None:
     """Remove what was staged and never took its place."""
-    for _, path in plan.staged:
+    for _role, path in plan.staged:
         files.remove(path)
     for move in plan.moves:
         if move.kind == "rename":
@@ -104,7 +104,7 @@ def _prove_exchange(folder: bytes) -> None:
 
 
 def _touched_folders(plan: Plan) -> t.List[bytes]:
-    return sorted({os.path.dirname(path) for _, path in plan.staged} | {os.path.dirname(move.staged) for move in plan.moves})
+    return sorted({os.path.dirname(path) for _role, path in plan.staged} | {os.path.dirname(move.staged) for move in plan.moves})
 
 
 def _copy_name(role: Role) -> bytes:

@@ -180,7 +180,7 @@ def _reload(work: Work) -> t.List[str]:
 def _look(work: Work, plan: Plan, problems: t.List[str]) -> Result:
     """See whether the services took the new files; where they did not, go back, unless there is nothing of use to go back to."""
     before = serving.flat([item["served"] for item in work.watched])
-    served = [[] for _ in work.watched]  # type: serving.Served
+    served = [[] for _item in work.watched]  # type: serving.Served
     if not problems:
         served = serving.look_until(work.declared, work.watched, work.key_types, lambda looks: _enough(verify.judge(before, looks, work.expected), looks))
         problems += [f"service {name!r} ended when it was reloaded" for name in serving.ended(work.watched)]
@@ -231,7 +231,7 @@ def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.V
         verified=verified,
         verified_reason=reason,
         services=[_service_line(work, item, looks) for item, looks in zip(work.watched, served)],
-        changed=[path_text(role.path) for role, _ in plan.staged],
+        changed=[path_text(role.path) for role, _path in plan.staged],
     )
 
 

@@ -55,7 +55,7 @@ class Ledger:
 
     def skipped(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason, count}."""
-        found = sorted((path, reason, count) for (reason, _), (path, count) in self._skipped.items())
+        found = sorted((path, reason, count) for (reason, _top), (path, count) in self._skipped.items())
         return [{"path": path_text(path), "reason": reason, "count": count} for path, reason, count in found]
 
     def unseen(self) -> t.List[str]:

@@ -46,7 +46,7 @@ def facts(certificate: bytes) -> CertificateFacts:
     if parts and parts[0].tag == _VERSION_TAG:
         parts = parts[1:]
     der.expect(parts, *_SHAPE)
-    serial, _, issuer, validity, subject, key = parts[:6]
+    serial, _algorithm, issuer, validity, subject, key = parts[:6]
     not_before, not_after = _validity(validity.content)
     constraints = _basic_constraints(parts[6:])
     self_issued = subject.raw == issuer.raw

@@ -229,7 +229,7 @@ class HostCase(unittest.TestCase):
 
     def served(self, declared, services):
         """What the listener shows, by digest."""
-        found, _ = self.host.inspect(declared, services)
+        found = self.host.inspect(declared, services)[0]
         return {look["sha256"] for service in found["services"] for look in service["served"] if look["key_type"] == "any"}
 
     def certified(self, declared, services, **key):

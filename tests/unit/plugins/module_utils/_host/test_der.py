@@ -74,14 +74,14 @@ class Reading(unittest.TestCase):
         source = random.Random(11)
         started = time.monotonic()
         for length in list(range(60)) * 30:
-            data = bytes(source.choice((0x30, 0x02, 0x80, 0x81, 0x82, source.randrange(256))) for _ in range(length))
+            data = bytes(source.choice((0x30, 0x02, 0x80, 0x81, 0x82, source.randrange(256))) for _byte in range(length))
             try:
                 for element in der.children(data):
                     der.children(element.content)
             except der.DerError:
                 pass
         nested = b""
-        for _ in range(3000):
+        for _round in range(3000):
             nested = der.sequence(nested)
         self.assertEqual(len(der.children(nested)), 1)
         self.assertLess(time.monotonic() - started, 20)

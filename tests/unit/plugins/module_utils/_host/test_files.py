@@ -57,7 +57,7 @@ class TestFiles(unittest.TestCase):
         """What is not there is removed; a folder that is a link is not followed."""
         os.symlink(b"/etc", self.path)
         files.remove_folder(self.path)
-        for _ in range(2):
+        for _round in range(2):
             files.remove(self.path)
             files.remove_folder(self.path)
         self.assertTrue(os.path.exists("/etc/passwd"))

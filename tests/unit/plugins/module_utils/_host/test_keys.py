@@ -114,11 +114,11 @@ class Keys(unittest.TestCase):
     def test_flipped_bits(self):
         """Whatever bits are flipped, the answer is facts or DerError, and no text of it has a part of the key."""
         source = random.Random(9)
-        whole = [block_of(data) for _, data, _, _, _ in forms()]
-        for _ in range(3000):
+        whole = [block_of(form[1]) for form in forms()]
+        for _round in range(3000):
             block = source.choice(whole)
             data = bytearray(block.content)
-            for _ in range(source.choice((1, 2, 20))):
+            for _change in range(source.choice((1, 2, 20))):
                 data[source.randrange(min(len(data), source.choice((60, 2000))))] ^= 1 << source.randrange(8)
             try:
                 keys.key_facts(block._replace(content=bytes(data)))

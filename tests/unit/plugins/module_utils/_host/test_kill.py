@@ -80,7 +80,7 @@ class TestKill(unittest.TestCase):
     def check(self, message):
         """The files are a pair, and the listener shows it."""
         self.assertEqual(*self.host.public_keys(*self.names), message)
-        found, _ = self.host.inspect(self.declared, self.services)
+        found = self.host.inspect(self.declared, self.services)[0]
         served = {look["sha256"] for service in found["services"] for look in service["served"]}
         self.assertEqual(served, {hashlib.sha256(base64.b64decode(found["certificate"])).hexdigest()}, message)
 
@@ -98,7 +98,7 @@ class TestKill(unittest.TestCase):
             self.check(f"{layout} after the next run, killed at step {step}")
             self.assertLessEqual(set(self.host.leftovers()), {".certops-web"})
             step += STRIDE
-        found, _ = self.host.inspect(self.declared, self.services)
+        found = self.host.inspect(self.declared, self.services)[0]
         self.assertEqual((base64.b64decode(found["certificate"]), found["staged"]), (self.leaf, []))
         self.assertGreater(step, 50)
 

@@ -122,7 +122,7 @@ class TestThereAndBack(FolderCase):
                     before = self.state()
                     plan = self.planned(self.declare(**changes))
                     swap.swap(plan.moves[:steps])
-                    for _ in range(2):
+                    for _round in range(2):
                         swap.undo(plan.moves)
                     staging.remove_staged(plan)
                     self.assertEqual(self.state(), before)

@@ -43,7 +43,7 @@ class Blocks(unittest.TestCase):
     def test_many(self):
         """Blocks of all kinds come in their order."""
         data = pem.encode("RSA PRIVATE KEY", CONTENT) + b"x" + pem.encode("TRUSTED CERTIFICATE", CONTENT) + BLOCK + pem.encode("X509 CRL", CONTENT)
-        self.assertEqual([label for label, _ in labels(data)], ["RSA PRIVATE KEY", "TRUSTED CERTIFICATE", "CERTIFICATE", "X509 CRL"])
+        self.assertEqual([label for label, _block in labels(data)], ["RSA PRIVATE KEY", "TRUSTED CERTIFICATE", "CERTIFICATE", "X509 CRL"])
 
     def test_broken(self):
         """A block that cannot be read says why, and the next one is read all the same."""
@@ -104,9 +104,9 @@ class Blocks(unittest.TestCase):
     def test_random(self):
         """Damaged blocks never raise anything."""
         source = random.Random(5)
-        for _ in range(2000):
+        for _round in range(2000):
             data = bytearray(BLOCK * 2)
-            for _ in range(source.choice((1, 3, 30))):
+            for _change in range(source.choice((1, 3, 30))):
                 data[source.randrange(len(data))] = source.choice((source.randrange(256), 45, 10, 61))
             for block in pem.blocks((bytes(data),)):
                 self.assertTrue((block.content is None) == (block.problem is not None))

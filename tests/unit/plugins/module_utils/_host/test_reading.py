@@ -78,7 +78,7 @@ class Files(unittest.TestCase):
 
     def test_pieces(self):
         """A file that is larger than what is read at once comes in pieces, the same bytes."""
-        content = bytes(random.Random(1).getrandbits(8) for _ in range(1000)) * 100
+        content = bytes(random.Random(1).getrandbits(8) for _byte in range(1000)) * 100
         path = self.write(b"file", content)
         with mock.patch.object(reading, "LARGEST_AT_ONCE", 4096):
             reader = reading.Reader(1 << 20)
@@ -91,7 +91,7 @@ class Files(unittest.TestCase):
         with mock.patch.object(reading, "LARGEST_AT_ONCE", 4096):
             reader = reading.Reader(1 << 20)
             with self.assertRaisesRegex(reading.UnusableError, "it changed while it was read"):
-                for number, _ in enumerate(reader.pieces(path)):
+                for number, _piece in enumerate(reader.pieces(path)):
                     if number == 1:
                         self.write(b"file", b"y" * 5000)
 

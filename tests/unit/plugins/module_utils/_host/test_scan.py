@@ -170,7 +170,7 @@ class Contents(Tree):
         der_ = made.in_der(made.certificate("root", ca=True))
         for number in range(300):
             data = bytearray(source.choice((good, der_, good + der_, der_ * 3)))
-            for _ in range(source.choice((1, 5, 100))):
+            for _round in range(source.choice((1, 5, 100))):
                 data[source.randrange(len(data))] = source.randrange(256)
             size = source.choice((len(data), source.randrange(len(data))))
             self.write(f"f{number}", bytes(data[:size]))
@@ -271,7 +271,7 @@ class Hostile(Tree):
         thread = threading.Thread(target=churn)
         thread.start()
         try:
-            for _ in range(20):
+            for _round in range(20):
                 self.assertTrue(self.scan()["complete"])
         finally:
             stop.set()
@@ -283,7 +283,7 @@ class Hostile(Tree):
         self.write("b/text", b"x" * 100)
         self.link("b/link", "../a/a.pem")
         old = time.time() - 20 * 86400
-        for folder, _, files in os.walk(self.top):
+        for folder, _folders, files in os.walk(self.top):
             for name in [*files, "."]:
                 os.utime(os.path.join(folder, name), (old, old), follow_symlinks=False)
         before = self.state()
@@ -293,7 +293,7 @@ class Hostile(Tree):
     def state(self):
         """What the system says of everything in the tree but the links and, where the Python cannot help it, the folders' access times."""
         found = {}
-        for folder, _, files in os.walk(self.top):
+        for folder, _folders, files in os.walk(self.top):
             for name in files:
                 status = os.lstat(os.path.join(folder, name))
                 access = None if stat.S_ISLNK(status.st_mode) else status.st_atime

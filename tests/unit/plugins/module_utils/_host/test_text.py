@@ -37,7 +37,7 @@ class PathText(unittest.TestCase):
         """Any bytes come back from their text, and two paths never share one."""
         source = random.Random(7)
         for length in list(range(40)) * 20:
-            path = bytes(source.choice((source.randrange(256), 0x5C, 0x78, 0x66)) for _ in range(length))
+            path = bytes(source.choice((source.randrange(256), 0x5C, 0x78, 0x66)) for _byte in range(length))
             self.assertEqual(path_bytes(path_text(path)), path)
 
     def test_text_of_a_user(self):

@@ -31,7 +31,7 @@ class TestTampering(HostCase):
         with open(path, "r+b") as file:
             file.truncate(file.write(content.ljust(before.st_size)))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        found, _ = self.host.inspect(declared, services)
+        found = self.host.inspect(declared, services)[0]
         self.assertIn("the certificate is not the one that transaction", found["contested"])
         shown = {look["sha256"] for look in found["services"][0]["served"]}
         self.assertEqual(shown, {found["installed"]["sha256"]})
@@ -40,7 +40,7 @@ class TestTampering(HostCase):
         """A key that was swapped is no pair any more, and not ours."""
         declared, services = self.committed()
         self.host.write("tls.key", openssl("genpkey", "-algorithm", "ED25519"), 0o600)
-        found, _ = self.host.inspect(declared, services)
+        found = self.host.inspect(declared, services)[0]
         self.assertEqual((found["pair"], found["key"]["kind"]), (False, "ed25519"))
         self.assertIn("the private key is not the one that transaction", found["contested"])
 
@@ -57,7 +57,7 @@ class TestTampering(HostCase):
         declared, services = self.committed()
         self.assertEqual(len(self.host.inspect(declared, services)[0]["chain"]), 1)
         self.host.write("tls.crt", openssl("x509", "-in", self.host.path("tls.crt")), 0o644)
-        found, _ = self.host.inspect(declared, services)
+        found = self.host.inspect(declared, services)[0]
         self.assertEqual((found["chain"], found["contested"]), ([], None))
 
     def test_a_service_that_serves_a_copy(self):
@@ -65,7 +65,7 @@ class TestTampering(HostCase):
         self.host.write_pair("copy.crt", "copy.key")
         self.host.write_pair()
         self.host.start_server("copy.crt", "copy.key")
-        found, _ = self.host.inspect(self.host.declared(), [self.host.entry()])
+        found = self.host.inspect(self.host.declared(), [self.host.entry()])[0]
         self.assertTrue({look["der"] for look in found["services"][0]["served"]}.isdisjoint({found["certificate"], None}))
 
     def test_files_of_every_state(self):
@@ -74,7 +74,7 @@ class TestTampering(HostCase):
         self.host.write("tls.key", b"-----BEGIN PRIVATE KEY-----\nMIIsecret\n", 0o600)
         os.mkdir(self.host.path("folder"))
         declared = self.host.declared(chain_path=self.host.path("missing"), fullchain_path=self.host.path("folder"))
-        found, _ = self.host.inspect(declared, [])
+        found = self.host.inspect(declared, [])[0]
         states = {file["role"]: file["state"] for file in found["files"]}
         self.assertEqual(states, {"key": "malformed", "certificate": "malformed", "chain": "missing", "fullchain": "unreadable"})
         self.assertEqual((found["certificate"], found["key"], found["pair"]), (None, None, None))
@@ -117,7 +117,7 @@ class TestHeal(HostCase):
         record = journal.begin(os.fsencode(self.host.state), "0" * 32, 1.0, state="requesting", name="web")
         open(record.path(journal.KEY), "w").close()
         for heal, outcome in ((False, "open"), (True, "failed")):
-            _, recovered = self.host.inspect(self.host.declared(), [], heal=heal)
+            recovered = self.host.inspect(self.host.declared(), [], heal=heal)[1]
             self.assertEqual([one["outcome"] for one in recovered], [outcome])
         self.assertFalse(record.has(journal.KEY))
 

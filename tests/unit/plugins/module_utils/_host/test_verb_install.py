@@ -362,7 +362,7 @@ class TestSmallActions(HostCase):
 
     def act(self, action, declared, services):
         """Run one action."""
-        found, _ = self.host.inspect(declared, services)
+        found = self.host.inspect(declared, services)[0]
         args = dict(self.host.install_args(declared, services, base64.b64decode(found["certificate"]), None), action=action)
         return verb_install.run(args, self.host.context(uuid.uuid4().hex))
 

@@ -36,7 +36,7 @@ class LedgerRows(unittest.TestCase):
     def test_problems(self):
         """Problems are told once each, paths as text, and a flood of them is counted."""
         ledger = walk.Ledger()
-        for _ in range(2):
+        for _round in range(2):
             ledger.problem(b"/srv/\xff", "Permission denied")
         self.assertEqual(ledger.problems(), [{"path": "/srv/\\xff", "reason": "Permission denied"}])
         for number in range(1500):

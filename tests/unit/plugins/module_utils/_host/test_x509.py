@@ -110,9 +110,9 @@ class Facts(unittest.TestCase):
         """Whatever bits are flipped, the answer is facts or DerError."""
         source = random.Random(3)
         whole = made.in_der(made.certificate("root", ca=True))
-        for _ in range(5000):
+        for _round in range(5000):
             data = bytearray(whole)
-            for _ in range(source.choice((1, 1, 2, 20))):
+            for _change in range(source.choice((1, 1, 2, 20))):
                 data[source.randrange(len(data))] ^= 1 << source.randrange(8)
             try:
                 size = source.choice((len(data), source.randrange(len(data))))

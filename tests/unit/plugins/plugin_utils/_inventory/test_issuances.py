@@ -106,7 +106,7 @@ def test_a_serial_is_used_once(ready: Inventory, tools: t.Any) -> None:
 
 def test_a_foreign_issuer_tells_the_serial_later(ready: Inventory, tools: t.Any) -> None:
     """It is taken from the certificate, and must be new as well."""
-    first, second = (ready.begin_issuance(tools.intent(serial=None)).id for _ in range(2))
+    first, second = (ready.begin_issuance(tools.intent(serial=None)).id for _round in range(2))
     ready.set_issuance_state(first, state="awaiting_issuer", reason="order 7")
     der = tools.make_der("web", serial=0xDEF)
     assert ready.complete_issuance(first, der=der, chain=()).serial == 0xDEF
