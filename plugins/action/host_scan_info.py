@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
@@ -37,7 +37,7 @@ def scan(task: Task) -> dict[str, t.Any]:
         known = inventory.known_bundles()
     try:
         answer = task.exchange("scan", scan_request(task.args, known))
-    except (AnsibleConnectionFailure, ExchangeError) as exc:
+    except (AnsibleError, ExchangeError) as exc:  # the connection, become, the interpreter, the host program
         with task.inventory() as inventory:
             inventory.record_silent_host(task.host, reason=str(exc), started=started)
         raise

@@ -1,0 +1,60 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""host_scan_info on the controller: a host that gives nothing is a row with the reason, whatever stands in the way."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+
+from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, scan
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+
+FAILURES = [
+    AnsibleConnectionFailure("no route to host"),
+    AnsibleActionFail("The module interpreter '/usr/bin/python9' was not found."),
+    AnsibleError("Missing sudo password"),
+    ExchangeError("nothing came back from the host program", "died"),
+]
+
+
+@dataclass
+class FailingTask:
+    """A task whose host cannot be asked."""
+
+    path: pathlib.Path
+    failure: Exception
+    record: bool = True
+    host: HostName = field(default_factory=lambda: HostName("", "web1"))
+
+    @property
+    def args(self) -> dict[str, t.Any]:
+        return checked_arguments({"record": self.record}, ARGUMENT_SPEC)
+
+    def inventory(self) -> t.Any:
+        return open_inventory(str(self.path), now=lambda: datetime.now(timezone.utc))
+
+    def exchange(self, _verb: str, _args: t.Mapping[str, t.Any]) -> t.NoReturn:
+        raise self.failure
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_host_that_gives_nothing_is_a_row(failure: Exception, tmp_path: pathlib.Path) -> None:
+    """Unreachable, without an interpreter, without become: known to the inventory, with the reason, and the error is the user's all the same."""
+    task = FailingTask(tmp_path / "inventory.db", failure)
+    with pytest.raises(type(failure)):
+        scan(t.cast(t.Any, task))
+    with task.inventory() as inventory:
+        (host,) = inventory.documents("hosts")
+    assert host["host"] == "web1"
+    assert str(failure) in host["last_scan"]["reason"]
+    assert host["last_scan"]["complete"] is False
