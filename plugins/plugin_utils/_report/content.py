@@ -86,11 +86,11 @@ def host_row(host: Document) -> Row:
         "scanned": scan.get("ended"),
         "complete": bool(scan.get("complete")),
         "privileged": scan.get("privileged"),
-        "reason": scan.get("reason") or ("" if scan else "never scanned"),
+        "reason": scan.get("reason") or ("" if scan else "never scanned as a whole"),
         "problems": len(scan.get("problems") or ()),
         "skipped": len(scan.get("skipped") or ()),
         "left_over": len(scan.get("left_over") or ()),
-        "same_machine_as": [str(other.get("host")) for other in host.get("same_machine_as") or ()],
+        "same_machine_as": [str(other.get("host")) for other in host.get("equal_evidence") or ()],
     }
 
 

@@ -72,6 +72,12 @@ def report(name: str = "web.example.com", **changes: t.Any) -> t.Any:
     return build_report(HOSTS, [certificate(name)], [place(**changes), place(path="/gone", gone_at="2026-11-01T00:00:00Z")], NOW)
 
 
+def test_hosts_with_equal_evidence_are_told() -> None:
+    """Under the name that the inventory has for it."""
+    hosts = [{**HOSTS[0], "equal_evidence": [{"namespace": "", "host": "web9", "evidence": ["machine_id"]}]}]
+    assert build_report(hosts, [], [], NOW).hosts[0]["same_machine_as"] == ["web9"]
+
+
 def test_content() -> None:
     """Hosts scanned completely of hosts known is the first figure, and what is gone is left out."""
     built = report()
