@@ -42,7 +42,7 @@ def scan(task: Task) -> dict[str, t.Any]:
             inventory.record_silent_host(task.host, reason=str(exc), started=started)
         raise
     with task.inventory() as inventory:
-        recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"]))
+        recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"])))
     return _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
 
 

@@ -333,4 +333,4 @@ def record_places(work: Work, paths: t.Sequence[str]) -> None:
     answer = work.exchange("scan", scan_request({"paths": sorted(set(paths)), "services": list(work.services)}, ()))
     evidence = answer.pop("_host", {})
     with work.inventory() as inventory:
-        inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence))
+        inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence, partial=True))

@@ -95,8 +95,9 @@ def _equal_evidence(host: int, own: t.Mapping[str, t.Sequence[str]], holders: t.
 
 
 def _latest_scans() -> t.Any:
+    """Of each host the last one that was to see all of it."""
     scans = schema.scans
-    latest = sa.select(sa.func.max(scans.c.id)).group_by(scans.c.host_id)
+    latest = sa.select(sa.func.max(scans.c.id)).where(sa.not_(scans.c.partial)).group_by(scans.c.host_id)
     return _scan_select().where(scans.c.id.in_(latest))
 
 
@@ -120,6 +121,7 @@ def _scan(row: t.Mapping[t.Any, t.Any]) -> Document:
         "ended": _time(row["ended"]),
         "duration": row["duration"],
         "complete": row["complete"],
+        "partial": row["partial"],
         "privileged": row["privileged"],
         "changed": row["digest"] is not None and row["same_as"] is None,
         "reason": row["reason"],

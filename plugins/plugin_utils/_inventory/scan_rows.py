@@ -97,6 +97,7 @@ def _scan_row(record: ScanRecord, result: Fields, evidence: t.Sequence[tuple[str
         "ended": seconds(record.ended),
         "duration": max(0.0, (record.ended - record.started).total_seconds()),
         "complete": complete,
+        "partial": record.partial,
         "privileged": bool(result.flag("privileged")),
         "digest": result_digest(result, evidence),
         "reason": None,

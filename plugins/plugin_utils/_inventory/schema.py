@@ -73,6 +73,7 @@ if sa is not None:
         sa.Column("ended", sa.BigInteger, nullable=False),
         sa.Column("duration", sa.Double, nullable=False),
         sa.Column("complete", sa.Boolean, nullable=False),
+        sa.Column("partial", sa.Boolean, nullable=False),  # only some paths were asked for
         sa.Column("privileged", sa.Boolean),
         sa.Column("digest", sa.String(64)),  # null: the host gave nothing
         sa.Column("same_as", sa.Integer, sa.ForeignKey("scans.id")),  # the scan with the same result that is stored in full

@@ -35,13 +35,17 @@ class HostName:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScanRecord:
-    """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer."""
+    """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer.
+
+    ``partial``: only some paths were asked for, so that it says nothing of the host as a whole.
+    """
 
     host: HostName
     started: datetime
     ended: datetime
     result: t.Mapping[str, t.Any]
     evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    partial: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -197,6 +197,7 @@ def _scans() -> None:
         sa.Column("ended", sa.BigInteger, nullable=False),
         sa.Column("duration", sa.Double, nullable=False),
         sa.Column("complete", sa.Boolean, nullable=False),
+        sa.Column("partial", sa.Boolean, nullable=False),
         sa.Column("privileged", sa.Boolean),
         sa.Column("digest", sa.String(64)),
         sa.Column("same_as", sa.Integer),

@@ -95,8 +95,10 @@ class Tools:
         return Intent(**{**fields, "profile": "tls_server", "requester": "job 7", "transaction": "1" * 32, **other})
 
     @staticmethod
-    def record(inventory: Inventory, result: dict[str, t.Any], *, at: datetime, host: HostName | None = None, **evidence: t.Any) -> Recorded:
-        return inventory.record_scan(ScanRecord(host=host or Tools.web, started=at - timedelta(seconds=2), ended=at, result=result, evidence=evidence))
+    def record(
+        inventory: Inventory, result: dict[str, t.Any], *, at: datetime, host: HostName | None = None, partial: bool = False, **evidence: t.Any
+    ) -> Recorded:
+        return inventory.record_scan(ScanRecord(host or Tools.web, at - timedelta(seconds=2), at, result, evidence, partial))
 
 
 @pytest.fixture(name="tools")

@@ -78,6 +78,16 @@ def test_hosts_and_scans(full: Inventory) -> None:
     assert (web["last_scan"]["complete"], web["last_scan"]["privileged"], web["last_scan"]["done"]) == (True, True, ["/etc", "/opt"])
 
 
+def test_a_scan_of_some_paths_says_nothing_of_the_host(full: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """What a change looks at afterwards does not make a host scanned completely, and takes nothing from what is known of it."""
+    before = {host["host"]: host["last_scan"] for host in full.documents("hosts")}
+    for host in (tools.web, HostName("lab", "never")):
+        tools.record(full, tools.answer(done=[]), host=host, at=clock.move(days=1), partial=True)
+    after = {host["host"]: host["last_scan"] for host in full.documents("hosts")}
+    assert after == {**before, "never": None}
+    assert [scan["partial"] for scan in full.documents("scans")][-2:] == [True, True]
+
+
 def test_an_equal_scan_tells_the_scope_of_the_stored_one(full: Inventory, tools: t.Any, clock: t.Any) -> None:
     """Though only a row was written for it."""
     for _night in range(2):
