@@ -185,6 +185,8 @@ def watch(certificate, key):
     watched()
     WATCHES["now"] = Watch(certificate, key)
     WATCHES["now"].start()
+    while not WATCHES["now"].seen:
+        time.sleep(0.002)
 
 
 def watched(stop=True):

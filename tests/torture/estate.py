@@ -212,7 +212,10 @@ class Estate:
 
     def write_inventory(self) -> pathlib.Path:
         """Write inventory and known hosts as they are now."""
-        hosts = {host.name: {"ansible_host": host.container.address, "certops_certificates": [host.scenario.declared], **host.variables} for host in self.hosts.values()}
+        hosts = {
+            host.name: {"ansible_host": host.container.address, "certops_certificates": [host.scenario.declared], **host.variables}
+            for host in self.hosts.values()
+        }
         known = "".join(f"{host.container.address} {host.container.host_key}\n" for host in self.hosts.values())
         (self.folder / "known_hosts").write_text(known)
         path = self.folder / "hosts.json"
@@ -270,7 +273,7 @@ class Estate:
 
     def issuances(self, host: str) -> list[tuple[str, str | None, str | None]]:
         """State, certificate and transaction of every issuance of a host, the oldest first."""
-        sql = "select i.state, i.certificate, i.\"transaction\" from issuances i join hosts h on h.id = i.host_id where h.name = ? order by i.id"
+        sql = 'select i.state, i.certificate, i."transaction" from issuances i join hosts h on h.id = i.host_id where h.name = ? order by i.id'
         return t.cast("list[tuple[str, str | None, str | None]]", self.rows(sql, host))
 
     def keep_inventory(self, label: str) -> None:

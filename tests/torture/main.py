@@ -71,6 +71,7 @@ def main() -> int:
         return 0
     shutil.rmtree(STATE / "evidence", ignore_errors=True)
     if asked.budget is not None:
+        sys.stdout.reconfigure(line_buffering=True)
         print(f"torture: a sample of the kills for {asked.budget:g} s, --seed {asked.seed}", flush=True)
     score = Score()
     walks(chosen, score, asked.budget, asked.seed)

@@ -17,6 +17,7 @@ Two ways to kill:
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import json
 import os
 import random
@@ -31,7 +32,7 @@ from estate import Estate, Host, Played, Scenario
 GUARDED = 10.0  # seconds within which a guardian must have made a pair match again
 HELD = {"request": 3, "install": 4}  # the number of the exchange in a rotation: look, look again, request, install, scan
 LAST = 5
-MANY = 10**6
+NEVER = 65535  # a call number that no run reaches, the highest that strace takes
 
 
 @dataclass
@@ -186,6 +187,8 @@ def kill(step: Step) -> None:
     step.killed = container.order("kill", program=moment.program, when=step.when, both=step.way.both)
     step.survived = "CERTOPS-END" in step.killed["output"]
     step.calls = step.killed["calls"]
+    if "strace: " in step.killed["error"] or not (step.survived or "killed by SIGKILL" in " ".join(step.killed["last"])):
+        raise TortureError(f"{step.label}: it was neither killed nor did it answer: {step.killed}")
     judge_left(step, container.order("watched", stop=False), moment)
 
 
@@ -259,11 +262,17 @@ def keep_evidence(step: Step, estate: Estate, played: Played | None) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     container = step.walker.host.container
     (folder / "problems.txt").write_text("\n".join([step.label, *step.problems]) + "\n")
-    (folder / "killed.json").write_text(json.dumps({"killed": step.killed, "pair": step.seen, "old": step.walker.moments[step.way.exchange].old, "new": step.walker.new}, indent=2))
+    (folder / "killed.json").write_text(
+        json.dumps({"killed": step.killed, "pair": step.seen, "old": step.walker.moments[step.way.exchange].old, "new": step.walker.new}, indent=2)
+    )
     (folder / "strace.log").write_text(container.read("/run/torture/strace") or "")
-    journals = container.sh("cd /var/lib/certops && for file in transactions/*/journal.json certificates/*; do echo \"== $file\"; cat \"$file\"; echo; done", check=False)
+    journals = container.sh(
+        'cd /var/lib/certops && for file in transactions/*/journal.json certificates/*; do echo "== $file"; cat "$file"; echo; done', check=False
+    )
     (folder / "journals.txt").write_text(journals)
-    (folder / "unit.log").write_text(container.sh(f"journalctl --no-pager -n 60 -u {step.walker.scenario.unit}; ls -laR {' '.join(step.walker.scenario.folders)}", check=False))
+    (folder / "unit.log").write_text(
+        container.sh(f"journalctl --no-pager -n 60 -u {step.walker.scenario.unit}; ls -laR {' '.join(step.walker.scenario.folders)}", check=False)
+    )
     if played is not None:
         (folder / "rotate.log").write_text(played.output)
     return str(folder)
@@ -303,10 +312,10 @@ def sample(estate: Estate, walkers: list[Walker], seconds: float, chance: random
     end = time.monotonic() + seconds
     counts: dict[Way, dict[str, int]] = {}
     done: dict[tuple[str, Way], list[Step]] = {}
-    for number in range(MANY):
-        way = WAYS[(number + 1) % len(WAYS)]
+    for number in itertools.count(1):
+        way = WAYS[number % len(WAYS)]
         if way not in counts:  # one that survives tells how many calls there are
-            steps = [Step(walker, way, MANY) for walker in walkers]
+            steps = [Step(walker, way, NEVER) for walker in walkers]
         else:
             steps = [Step(walker, way, chance.randint(1, counts[way][walker.host.name])) for walker in walkers]
         began = time.monotonic()
