@@ -112,7 +112,7 @@ options:
         type: list
         elements: str
       check:
-        description: A command, as a list, that must succeed before the files are exchanged.
+        description: A command, as a list, that must succeed after the services were reloaded, for what a handshake cannot show; else everything is undone.
         type: list
         elements: str
       verify:

@@ -217,13 +217,13 @@ def _keep_new(work: Work) -> bool:
 
 
 def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.Verdict, problems: t.Sequence[str]) -> Result:
-    verified, reason = _verified(work, verdict, problems)
+    verified, reason = _verified(work, verdict, [*problems, *verify.unseen(serving.flat(served))])
     text = f"certificate {work.declared.name!r} was put in place"
     if problems:
         why = "by declaration" if work.declared.rollback == "never" else "they are of no use"
         text += ", although: " + "; ".join(problems) + f"; the old files were not put back, {why}"
     return result(
-        "committed",
+        "failed" if problems else "committed",
         work.record.transaction,
         "; ".join([text, *verdict.told, *work.record.data["untried"]]),
         layout=plan.layout,
@@ -238,11 +238,9 @@ def _committed(work: Work, plan: Plan, served: serving.Served, verdict: verify.V
 def _verified(work: Work, verdict: verify.Verdict, problems: t.Sequence[str]) -> t.Tuple[t.Optional[bool], t.Optional[str]]:
     if work.declared.verify == "none" or not work.declared.listens:
         return None, "it was not asked for" if work.declared.listens else "a client's certificate has no listener"
-    if problems:
-        return False, "; ".join(problems)
-    if verdict.shown:
+    if verdict.shown and not problems:
         return True, None
-    return False, _why_not(work)
+    return False, "; ".join(problems) if verdict.shown or problems else _why_not(work)
 
 
 def _why_not(work: Work) -> str:

@@ -63,6 +63,15 @@ def same_as_before(before: t.Sequence[Look], after: t.Sequence[Look]) -> t.Tuple
     )
 
 
+def unseen(looks: t.Sequence[Look]) -> t.Tuple[str, ...]:
+    """Return the listeners that answered no handshake at all, one sentence each."""
+    errors = {}  # type: t.Dict[_Probe, t.Optional[str]]
+    for look in looks:
+        listener = (look["address"], look["port"], look["name"], "any")
+        errors[listener] = None if look["error"] is None or errors.get(listener, "") is None else str(look["error"])
+    return tuple(f"{_place(listener)} could not be looked at: {error}" for listener, error in errors.items() if error is not None)
+
+
 def showed(looks: t.Sequence[Look], certificate: t.Optional[str]) -> bool:
     """Did any handshake show this certificate?"""
     return certificate is not None and any(look["sha256"] == certificate for look in looks)

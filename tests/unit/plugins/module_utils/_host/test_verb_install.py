@@ -252,10 +252,10 @@ class TestServices(HostCase):
             os.kill(int(file.read()), 9)
 
     def test_an_old_pair_of_no_use_is_not_put_back(self):
-        """A server that does not take the new files keeps them when the old ones have expired, and the result says why."""
+        """A server that does not take the new files keeps them when the old ones have expired; that is a failure, and the result says why."""
         declared, services = self.served_pair(hears="deaf", days="0")
         result = self.host.rotate(declared, services)
-        self.assertEqual((result["outcome"], result["verified"]), ("committed", False), result)
+        self.assertEqual((result["outcome"], result["verified"]), ("failed", False), result)
         self.assertIn("the old files were not put back, they are of no use", result["text"])
         self.assertEqual(*self.host.public_keys())
 

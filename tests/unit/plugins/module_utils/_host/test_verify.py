@@ -5,7 +5,7 @@
 
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.verify import Expected, judge, judge_loaded, same_as_before
+from ansible_collections.certops.fleet.plugins.module_utils._host.verify import Expected, judge, judge_loaded, same_as_before, unseen
 
 SAME_KIND = Expected(old="old", old_type="rsa", new="new", new_type="rsa")
 OTHER_KIND = Expected(old="old", old_type="rsa", new="new", new_type="ec")
@@ -41,6 +41,11 @@ class TestJudge(unittest.TestCase):
             with self.subTest(name):
                 verdict = judge(before, after, expected)
                 self.assertEqual((verdict.problems, verdict.shown), ((), shown))
+
+    def test_what_could_not_be_seen(self):
+        """A listener that answered no handshake is named; one that answered some kind of client was seen."""
+        self.assertEqual(unseen(looks(any="new", rsa=None)), ())
+        self.assertEqual(unseen(looks(any=None, rsa=None)), ("127.0.0.1:443 for 'a.example.org' could not be looked at: 127.0.0.1:443 refused the handshake",))
 
     def test_what_is_a_problem(self):
         """A listener that kept the old certificate, or lost what it showed, is named."""
