@@ -35,9 +35,10 @@ def kept_certificates(task: Task) -> dict[str, t.Any]:
         requester=task.actor,
         job=job_id(),
     )
-    with work.inventory() as inventory:
-        inventory.check_writable()
     looking = task.check_mode or task.args["step"] == "look"
+    if not task.check_mode:
+        with work.inventory() as inventory:
+            inventory.check_writable()
     look_at = look(work, certificates, heal=not looking)
     kept = tuple(preview(looked, look_at.clocks) for looked in look_at.looked) if looking else keep(work, look_at)
     return _result(task, look_at, kept)
@@ -46,11 +47,11 @@ def kept_certificates(task: Task) -> dict[str, t.Any]:
 def _result(task: Task, look_at: Look, kept: tuple[Kept, ...]) -> dict[str, t.Any]:
     failed = [one for one in kept if one.failed]
     result: dict[str, t.Any] = {
-        "changed": task.args["step"] == "all" and any(one.changed for one in kept),
+        "changed": task.args["step"] == "all" and (any(one.changed for one in kept) or bool(look_at.recovered)),
         "certificates": [one.to_result() for one in kept],
         "declared": [one.looked.declared.name for one in kept],
         "due": [one.looked.declared.name for one in kept if one.looked.decision.due],
-        "pending": any(one.looked.decision.actions or one.failed for one in kept),
+        "pending": bool(look_at.recovered) or any(one.looked.decision.actions or one.failed or one.looked.unrecorded for one in kept),
         "recovered": list(look_at.recovered),
         "warnings": [f"certificate {one.looked.declared.name!r}: {text}" for one in kept for text in one.looked.decision.told],
     }

@@ -16,7 +16,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {"path": {"type": "path", "required": True}, "
 
 
 def report(task: Task) -> dict[str, t.Any]:
-    with task.inventory(create=False) as inventory:
+    with task.inventory(create=task.check_mode) as inventory:
         built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), inventory.documents("places"), now())
     paths = write_report(task.args["path"], built, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}

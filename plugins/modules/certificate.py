@@ -138,7 +138,7 @@ options:
         type: bool
         default: false
       managed:
-        description: Whether anything is changed; V(false) only looks.
+        description: Whether anything is changed; with V(false) what would be done is only told.
         type: bool
         default: true
 attributes:
@@ -227,7 +227,7 @@ pending:
   returned: success
   type: bool
 recovered:
-  description: Transactions that an earlier run left open and this one finished or undid.
+  description: What an earlier run left open on the host, each with what became of it. A run that only looks leaves it open.
   returned: success
   type: list
   elements: str

@@ -54,7 +54,7 @@ options:
     default: false
   record:
     description:
-      - Whether the result is written into the inventory, in one transaction for the host.
+      - Whether the result is written into the inventory, in one transaction for the host. Never in check mode.
     type: bool
     default: true
   services:

@@ -132,6 +132,7 @@ class Scan:
                     self._done.add(target.path)
             elif stat.S_ISREG(target.status.st_mode):
                 self._look(target.path)
+                self._links.update({path} - {target.path})
                 self._done.add(target.path)
 
     def _not_there(self, path: bytes, target: mounts.Target, *, given: bool) -> None:

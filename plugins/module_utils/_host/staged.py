@@ -34,21 +34,31 @@ def heal(context: Context) -> t.List[t.Dict[str, t.Any]]:
 
 
 def still_open(context: Context) -> t.List[t.Dict[str, t.Any]]:
-    """Return the transactions that wait for a run that may change something."""
-    waiting = [record for record in journal.load_all(context.state) if record.state not in journal.CLOSED]
-    text = "it was interrupted while it was {0}; the next run that may change something brings it to an end"
-    return [{"transaction": record.transaction, "outcome": "open", "text": text.format(record.state)} for record in waiting]
+    """Return what waits for a run that may change something: open transactions, and keys that have waited for too long."""
+    waiting = []
+    for record in journal.load_all(context.state):
+        if record.state not in journal.CLOSED:
+            text = f"it was interrupted while it was {record.state}; the next run that may change something brings it to an end"
+            waiting.append({"transaction": record.transaction, "outcome": "open", "text": text})
+        elif _expired(record, context.now()):
+            text = f"the key staged for certificate {record.data['name']!r} has waited for more than {EXPIRES // 86400} days"
+            waiting.append({"transaction": record.transaction, "outcome": "open", "text": text})
+    return waiting
 
 
 def expire(context: Context) -> t.List[t.Dict[str, t.Any]]:
     """Remove what has waited for too long; return what was removed."""
     done = []
     for record in journal.load_all(context.state):
-        if record.state in journal.CLOSED and record.has(KEY) and context.now() - record.data["created"] > EXPIRES:
+        if _expired(record, context.now()):
             journal.remove_material(record)
             text = f"the key staged for certificate {record.data['name']!r} had waited for more than {EXPIRES // 86400} days and was removed"
             done.append({"transaction": record.transaction, "outcome": "expired", "text": text})
     return done
+
+
+def _expired(record: Journal, now: float) -> bool:
+    return record.state in journal.CLOSED and record.has(KEY) and now - record.data["created"] > EXPIRES
 
 
 def open_staged(context: Context, transaction: str, source: str, name: str) -> Journal:

@@ -61,7 +61,9 @@ class Task:
         return exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction)
 
     def inventory(self, *, create: bool = True) -> AbstractContextManager[Inventory]:
-        return open_inventory(self.args.get("inventory"), now=now, actor=self.actor, create=create)
+        """The inventory; in check mode one that is not there yet is empty and stays unmade."""
+        missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
+        return open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing)
 
 
 def now() -> datetime:

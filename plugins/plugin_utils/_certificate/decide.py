@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
@@ -39,7 +39,6 @@ class Known:
     chains: tuple[IssuingChain, ...]
     issued_at: datetime | None = None
     revoked: bool = False
-    tried: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +133,13 @@ def _time_reasons(desired: Declared, leaf: Leaf, known: Known) -> tuple[list[Rea
     return reasons, told, due_at
 
 
-def _linked(leaf: Leaf, found: Found, chain: IssuingChain | None) -> bool:
-    """Whether the files hold the chain that a server must send: exactly that of its issuer, or no statement where the issuer is not ours."""
-    return chain is None or found.chain[: len(chain.certificates)] == chain.certificates
+def _chain_sentences(found: Found, known: Known) -> list[str]:
+    """Why the chain must be written again: it is not that of an issuer of ours, or a file that is for it lacks it."""
+    chain = next((chain for chain in known.chains if found.leaf is not None and chain.issued(found.leaf)), None)
+    wrong = chain is not None and found.chain[: len(chain.certificates)] != chain.certificates
+    sentences = [f"the chain on disk is not that of issuer {chain.issuer!r}"] if chain is not None and wrong else []
+    absent = [file for file in found.files if file.role in ("chain", "fullchain") and file.state != "present" and found.chain]
+    return sentences + [f"{file.path} is {file.state}" for file in absent]
 
 
 def _served_otherwise(found: Found) -> list[str]:
@@ -156,8 +159,7 @@ def _attributes(desired: Declared, found: Found) -> list[str]:
     """Files whose owner, group or mode is not as declared; what is not declared is left alone."""
     different = []
     for file in found.files:
-        mode = desired.key_mode if file.role == "key" else desired.mode
-        wanted = {"owner": desired.owner, "group": desired.group, "mode": mode}
+        wanted = {"owner": desired.owner, "group": desired.group, "mode": desired.mode_of(file.role)}
         for field, value in wanted.items():
             current = getattr(file, field)
             if value is not None and file.state == "present" and current != value:
@@ -165,15 +167,10 @@ def _attributes(desired: Declared, found: Found) -> list[str]:
     return different
 
 
-def _usable_staged(found: Found, known: Known, request_digest: str) -> Staged | None:
-    """What an earlier run left and this one may use once more: the same request, young, not refused twice, not declared useless."""
+def _usable_staged(found: Found, request_digest: str) -> Staged | None:
+    """What an earlier run left and this one may use once more: the same request, young, not refused twice."""
     usable = [
-        staged
-        for staged in found.staged
-        if staged.request_digest == request_digest
-        and staged.attempts < STAGED_ATTEMPTS
-        and staged.age < STAGED_SECONDS
-        and staged.transaction not in known.tried
+        staged for staged in found.staged if staged.request_digest == request_digest and staged.attempts < STAGED_ATTEMPTS and staged.age < STAGED_SECONDS
     ]
     return max(usable, key=lambda staged: (staged.certificate is not None, -staged.age), default=None)
 
@@ -203,20 +200,23 @@ def _leaf_reasons(desired: Declared, found: Found, known: Known) -> tuple[list[R
 
 def _small_actions(desired: Declared, found: Found, known: Known) -> tuple[list[str], list[str]]:
     """Actions that need no new certificate, each with its sentence."""
-    actions, told = [], []
-    chain = next((chain for chain in known.chains if found.leaf is not None and chain.issued(found.leaf)), None)
-    if found.leaf is not None and not _linked(found.leaf, found, chain):
-        actions.append("chain")
-        told.append(f"the chain on disk is not that of issuer {chain.issuer!r}" if chain else "")
-    for action, sentences in (("attributes", _attributes(desired, found)), ("reload", _served_otherwise(found))):
-        if sentences:
-            actions.append(action)
-            told += sentences
-    return actions, told
+    found_wrong = {"chain": _chain_sentences(found, known), "attributes": _attributes(desired, found), "reload": _served_otherwise(found)}
+    return [action for action, sentences in found_wrong.items() if sentences], [sentence for sentences in found_wrong.values() for sentence in sentences]
+
+
+def _left_alone(decision: Decision) -> Decision:
+    """The decision about a certificate that is declared as not managed: what would be done is only told."""
+    would = [f"it is not managed, so this is left alone: {', '.join(decision.actions)}"] if decision.actions else []
+    return replace(decision, actions=(), told=(*decision.told, *would), refused=None, staged=None)
 
 
 def decide(desired: Declared, found: Found, known: Known, *, request_digest: str = "") -> Decision:
     """The actions that bring C(found) to C(desired). The same values give the same actions, whoever asks."""
+    decision = _decided(desired, found, known, request_digest)
+    return decision if desired.managed else _left_alone(decision)
+
+
+def _decided(desired: Declared, found: Found, known: Known, request_digest: str) -> Decision:
     told = _told(found)
     if found.owned_by and not desired.takeover:
         return Decision((), (), tuple(told), refused=f"certificate {desired.name!r}: its files belong to {found.owned_by}; set takeover to keep them here")
@@ -225,7 +225,7 @@ def decide(desired: Declared, found: Found, known: Known, *, request_digest: str
     told += leaf_told
     due = any(reason.when == "now" or reason.code == "window" for reason in reasons)
     if due:
-        staged = _usable_staged(found, known, request_digest)
+        staged = _usable_staged(found, request_digest)
         action = "install_staged" if staged is not None and staged.certificate is not None else "issue"
         return Decision((action,), tuple(reasons), tuple(told), staged=staged, due_at=due_at)
     actions, sentences = _small_actions(desired, found, known)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import Window, parse_window
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES, Profile
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 
 VERIFY = ("when_seen_before", "required", "none")
@@ -78,6 +79,12 @@ class Declared:
     takeover: bool
     managed: bool
 
+    def mode_of(self, role: str) -> str | None:
+        """The mode that is declared for the file of this role; one file of everything may have either."""
+        if role == "combined":
+            return self.key_mode or self.mode
+        return self.key_mode if role == "key" else self.mode
+
     def for_host(self) -> dict[str, t.Any]:
         """What the host is told of it: section C(declared) of the exchange."""
         kept = (
@@ -108,8 +115,8 @@ def _absolute(value: t.Any, path: str) -> str | None:
     if value is None:
         return None
     text = str(value)
-    if not text.startswith("/") or "\0" in text or "\n" in text or "/../" in f"{text}/" or text.endswith("/"):
-        raise DeclarationError(f"{path} must be an absolute path of a file, without '..' and line breaks, got {value!r}")
+    if not text.startswith("/") or "\0" in text or "\n" in text or not {"", ".", ".."}.isdisjoint(text.split("/")[1:]):
+        raise DeclarationError(f"{path} must be an absolute path of a file, without '.', '..', '//' and line breaks, got {value!r}")
     return text
 
 
@@ -147,9 +154,23 @@ def _key_size(item: t.Mapping[str, t.Any], profile: Profile, path: str) -> int |
         return None
     if kind == "auto":
         raise DeclarationError(f"{path}.key_size needs a key_type, got {size!r} alone")
+    if kind == "ed25519":
+        raise DeclarationError(f"{path}.key_size must be left out for a key 'ed25519', which has one size only, got {size!r}")
     if not profile.allows_key(kind, size):
         raise DeclarationError(f"{path}.key_size: profile {profile.name!r} does not allow a key {kind!r} of {size!r} bits; allowed: {profile.keys_text()}")
     return int(size)
+
+
+def _subject(values: t.Mapping[str, t.Any], names: t.Sequence[Name], profile: Profile, path: str) -> tuple[tuple[str, str], ...]:
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise DeclarationError(f"{path}.subject.{key} must be a text, got {value!r}")
+    subject = tuple(sorted((str(key), value) for key, value in values.items()))
+    try:
+        wanted(names, subject, profile)
+    except ValueError as exc:
+        raise DeclarationError(f"{path}: {exc}") from exc
+    return subject
 
 
 def _window(value: t.Any, profile: Profile, path: str) -> Window:
@@ -162,12 +183,13 @@ def declared_certificate(item: t.Mapping[str, t.Any], path: str) -> Declared:
         raise DeclarationError(f"{path}.name must be letters, digits, '.', '_' and '-', at most 100 and not beginning with a sign, got {item['name']!r}")
     profile = _profile(item["profile"], f"{path}.profile")
     files = {field: _absolute(item.get(field), f"{path}.{field}") for field in ("certificate_path", "key_path", "chain_path", "fullchain_path")}
+    names = _names(item["names"], profile, f"{path}.names")
     plain = {field: item.get(field) for field in ("key_type", "reuse_key", "owner", "group", "verify", "layout", "rollback", "takeover", "managed")}
     return Declared(
         name=item["name"],
-        names=_names(item["names"], profile, f"{path}.names"),
+        names=names,
         profile=profile,
-        subject=tuple(sorted((str(key), str(value)) for key, value in (item.get("subject") or {}).items())),
+        subject=_subject(item.get("subject") or {}, names, profile, path),
         key_size=_key_size(item, profile, path),
         renew_before=_window(item.get("renew_before"), profile, f"{path}.renew_before"),
         mode=_mode(item.get("mode"), f"{path}.mode"),

@@ -60,6 +60,7 @@ class Looked:
     key: KeyRequest
     template: RequestTemplate
     request_digest: str
+    unrecorded: int | None = None  # the issuance that an earlier run installed and could not record as installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The look at all declared certificates of one host."""
+    """The look at all declared certificates of one host; C(recovered) was left open there, and was ended if the look was to heal."""
 
     looked: tuple[Looked, ...]
     recovered: tuple[str, ...] = ()
@@ -131,33 +132,70 @@ def _chains(issuers: Issuers) -> tuple[IssuingChain, ...]:
     return tuple(chains)
 
 
-def _history(inventory: Inventory, host: HostName, found: Found) -> tuple[datetime | None, bool]:
-    """When we issued the certificate that is there, and whether it was revoked since."""
-    if found.leaf is None:
-        return None, False
-    issuances = inventory.issuances(certificate=found.leaf.sha256)
-    issued = next((issuance.issued for issuance in issuances if issuance.issued), None)
-    return issued, any(issuance.state == "revoked" for issuance in issuances)
+def _history(inventory: Inventory, found: Found) -> tuple[Issuance, ...]:
+    """Our issuances of the certificate that is there."""
+    return () if found.leaf is None else inventory.issuances(certificate=found.leaf.sha256)
 
 
 def _with_issued(inventory: Inventory, found: Found) -> Found:
-    """A certificate that was committed and never handed out is as good as one that lies on the host."""
+    """What is staged, as the inventory knows it.
+
+    A certificate that was committed and never handed out is as good as one that lies on the host; what was revoked since, or given up, is not used.
+    """
     staged = []
     for item in found.staged:
-        issuance = next((one for one in inventory.issuances(transaction=item.transaction) if one.state == "issued" and one.certificate), None)
-        known = issuance is not None and item.certificate is None
-        staged.append(replace(item, certificate=issuance.certificate, chain=issuance.chain) if known and issuance else item)
+        issuances = inventory.issuances(transaction=item.transaction)
+        if any(one.state in ("revoked", "issued_nowhere") for one in issuances):
+            continue
+        issued = next((one for one in issuances if one.state == "issued" and one.certificate), None)
+        staged.append(item if issued is None or item.certificate else replace(item, certificate=issued.certificate, chain=issued.chain))
     return replace(found, staged=tuple(staged))
 
 
+def _found(work: Work, item: t.Mapping[str, t.Any]) -> Found:
+    """What a host sends is not trusted to have the form that it should have."""
+    try:
+        return found_from_host(item)
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
+        raise KeepError(f"host {work.host.name!r}: what it told of its certificates cannot be read ({type(exc).__name__})") from exc
+
+
 def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], inventory: Inventory) -> Looked:
-    found = _with_issued(inventory, found_from_host(item))
-    issued_at, revoked = _history(inventory, work.host, found)
+    found = _with_issued(inventory, _found(work, item))
+    history = _history(inventory, found)
     key = requested_key(declared, found.leaf)
     template = request_template(declared.names, dict(declared.subject), declared.profile, key_kind=key.type)
     digest = key.digest(template.digest)
-    known = Known(now=work.now(), host=work.host.name, chains=chains, issued_at=issued_at, revoked=revoked)
-    return Looked(declared, item["declared"], found, decide(declared, found, known, request_digest=digest), key, template, digest)
+    known = Known(
+        now=work.now(),
+        host=work.host.name,
+        chains=chains,
+        issued_at=next((issuance.issued for issuance in history if issuance.issued), None),
+        revoked=any(issuance.state == "revoked" for issuance in history),
+    )
+    unrecorded = next((issuance.id for issuance in history if issuance.state == "issued" and issuance.host == work.host), None)
+    return Looked(declared, item["declared"], found, decide(declared, found, known, request_digest=digest), key, template, digest, unrecorded)
+
+
+def _items(work: Work, answer: t.Mapping[str, t.Any], certificates: t.Sequence[Declared]) -> dict[str, dict[str, t.Any]]:
+    """What the host told of each declared certificate."""
+    told = answer.get("certificates")
+    items = {str(item.get("name")): item for item in told if isinstance(item, dict)} if isinstance(told, list) else {}
+    missing = [declared.name for declared in certificates if not isinstance(items.get(declared.name, {}).get("declared"), dict)]
+    if missing:
+        raise KeepError(f"host {work.host.name!r}: it told nothing of certificate {missing[0]!r}")
+    return items
+
+
+def _host_time(work: Work, evidence: t.Mapping[str, t.Any]) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(evidence["now"]), timezone.utc)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as exc:
+        raise KeepError(f"host {work.host.name!r}: the time that it told cannot be read") from exc
+
+
+def _sentences(transactions: t.Any) -> tuple[str, ...]:
+    return tuple(f"{item['transaction']}: {item['text']}" for item in transactions or ())
 
 
 def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
@@ -167,14 +205,11 @@ def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
     asked = {"certificates": [declared.for_host() for declared in certificates], "services": list(work.services), "look": True, "heal": heal}
     answer = work.exchange("inspect", asked)
     evidence = answer.get("_host") or {}
-    host_now = datetime.fromtimestamp(float(evidence.get("now", work.now().timestamp())), timezone.utc)
+    clocks = clock_problem(work.host.name, work.now(), _host_time(work, evidence), work.now())
+    items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
-        chains = _chains(work.issuers)
-        items = {item["name"]: item for item in answer["certificates"]}
         looked = tuple(_looked(work, declared, items[declared.name], chains, inventory) for declared in certificates)
-    clocks = clock_problem(work.host.name, work.now(), host_now, work.now())
-    recovered = tuple(f"{item['transaction']}: {item['text']}" for item in answer.get("recovered") or ())
-    return Look(looked, recovered, clocks, evidence)
+    return Look(looked, _sentences(answer.get("recovered")), clocks, evidence)
 
 
 def _request(work: Work, looked: Looked, transaction: str) -> bytes:
@@ -221,8 +256,10 @@ def _usable(work: Work, looked: Looked, issuance: Issuance) -> tuple[bytes, tupl
     known = Known(now=work.now(), host=work.host.name, chains=(), issued_at=work.now())
     again = decide(looked.declared, replace(fresh, staged=(), owned_by=None), known)
     if again.due:
-        why = "; ".join(reason.text for reason in again.reasons)
-        raise KeepError(f"certificate {looked.declared.name!r}: what issuer {issuance.issuer!r} returned would be due at once ({why}); it is not installed")
+        why = f"it would be due at once: {'; '.join(reason.text for reason in again.reasons)}"
+        with work.inventory() as inventory:
+            inventory.set_issuance_state(issuance.id, state="issued_nowhere", reason=why)
+        raise KeepError(f"certificate {looked.declared.name!r}: what issuer {issuance.issuer!r} returned is not installed, {why}")
     return certificate, chain, issuance.id
 
 
@@ -279,12 +316,12 @@ def _small(work: Work, looked: Looked, action: str) -> Kept:
 def _act(work: Work, looked: Looked) -> Kept:
     if looked.decision.due:
         return _renew(work, looked)
-    kept = Kept(looked, "unchanged")
+    done = [Kept(looked, "unchanged")]
     for action in looked.decision.actions:
-        kept = _small(work, looked, action)
-        if kept.failed:
-            break
-    return kept
+        done.append(_small(work, looked, action))
+        if done[-1].failed:
+            return done[-1]
+    return next((kept for kept in done if kept.changed), done[-1])
 
 
 def _event(work: Work, kind: str, looked: Looked, **detail: t.Any) -> None:
@@ -296,14 +333,17 @@ def keep_one(work: Work, looked: Looked) -> Kept:
     """Brings one certificate to its desired state. A failure is returned, not raised, so that the others go on."""
     if looked.decision.refused:
         return Kept(looked, "failed", looked.decision.refused)
-    if not looked.decision.actions or not looked.declared.managed:
+    if not looked.decision.actions:
         return Kept(looked, "unchanged")
     _event(work, "certificate.change_begins", looked, actions=list(looked.decision.actions), reasons=[reason.text for reason in looked.decision.reasons])
+    kept = Kept(looked, "unknown", "the run was interrupted")
     try:
         kept = _act(work, looked)
     except ValueError as exc:
         kept = Kept(looked, "unknown" if getattr(exc, "kind", "") == "unknown" else "failed", str(exc))
-    _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=kept.to_result()["new"])
+    finally:  # a connection that breaks ends the whole task
+        new = kept.to_result()["new"]
+        _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=new)
     return kept
 
 
@@ -311,11 +351,12 @@ def preview(looked: Looked, clocks: str | None) -> Kept:
     """What C(keep_one) would do, for the look and for check mode."""
     if looked.decision.refused or (looked.decision.due and clocks):
         return Kept(looked, "failed", looked.decision.refused or clocks or "")
-    return Kept(looked, "pending" if looked.decision.actions and looked.declared.managed else "unchanged")
+    return Kept(looked, "pending" if looked.decision.actions else "unchanged")
 
 
 def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
     """All declared certificates of one host, one after the other, and then what lies there now into the inventory."""
+    _record_missed(work, look_at)
     kept = []
     for looked in look_at.looked:
         if looked.decision.due and look_at.clocks:
@@ -323,14 +364,28 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
         else:
             kept.append(keep_one(work, looked))
     if any(one.outcome == "committed" for one in kept):
-        record_places(work, [str(looked.for_host["certificate_path"]) for looked in look_at.looked])
+        record_places(work, look_at)
     return tuple(kept)
 
 
-def record_places(work: Work, paths: t.Sequence[str]) -> None:
+def _record_missed(work: Work, look_at: Look) -> None:
+    """An earlier run was interrupted after the installation: the certificate lies there, and the inventory says that it was only issued."""
+    missed = [looked.unrecorded for looked in look_at.looked if looked.unrecorded is not None]
+    if not missed:
+        return
+    with work.inventory() as inventory:
+        for issuance in missed:
+            inventory.set_issuance_state(issuance, state="installed", reason="it was found on its host")
+
+
+def record_places(work: Work, look_at: Look) -> None:
     """What lies at the declared paths after a change."""
     started = work.now()
-    answer = work.exchange("scan", scan_request({"paths": sorted(set(paths)), "services": list(work.services)}, ()))
+    roles = ("certificate_path", "key_path", "chain_path", "fullchain_path")
+    paths = {str(looked.for_host[role]) for looked in look_at.looked for role in roles if looked.for_host.get(role)}
+    with work.inventory() as inventory:
+        known = inventory.known_bundles()
+    answer = work.exchange("scan", scan_request({"paths": sorted(paths), "services": list(work.services)}, known))
     evidence = answer.pop("_host", {})
     with work.inventory() as inventory:
         inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence, partial=True))

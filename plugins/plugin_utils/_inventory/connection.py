@@ -18,6 +18,7 @@ BUSY_SECONDS = 60
 # A writer takes the lock at once: one that reads first and then wants to write is refused by SQLite or, worse, writes what it read too early.
 WRITE = "BEGIN IMMEDIATE"
 READ = "BEGIN"
+MEMORY = ":memory:"
 
 
 def create_file(path: str) -> None:
@@ -32,9 +33,10 @@ def create_file(path: str) -> None:
 
 
 def make_engine(path: str) -> sa.Engine:
-    """An engine that keeps no connection: workers are forks, nothing may outlive a call."""
+    """An engine that keeps no connection: workers are forks, nothing may outlive a call. MEMORY lives as long as its one connection, until C(dispose)."""
     url = sa.URL.create("sqlite+pysqlite", database=path)
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    pool = sa.pool.StaticPool if path == MEMORY else sa.pool.NullPool
+    engine = sa.create_engine(url, poolclass=pool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     return engine
@@ -61,7 +63,7 @@ def _on_connect(connection: t.Any, _record: object) -> None:
 def _use_wal(connection: t.Any) -> None:
     """The change to WAL is refused at once, without the busy timeout, while another process makes it: try again until it has."""
     deadline = time.monotonic() + BUSY_SECONDS
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except connection.OperationalError as exc:

@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, events, issuances, migrate, scans
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import READ, WRITE, begin, create_file, make_engine
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, READ, WRITE, begin, create_file, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
@@ -30,18 +30,22 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 
 
 @contextlib.contextmanager
-def open_inventory(url: str | None, *, now: t.Callable[[], datetime], actor: str = "", create: bool = True) -> t.Iterator[Inventory]:
+def open_inventory(
+    url: str | None, *, now: t.Callable[[], datetime], actor: str = "", missing: t.Literal["create", "refuse", "empty"] = "create"
+) -> t.Iterator[Inventory]:
     """The inventory at ``url`` (see ``location.locate``), with its schema brought up to date.
 
-    ``now`` gives the aware time of what is written, ``actor`` stands in every event. ``create=False`` refuses a file that is not there. Raises InventoryError.
+    ``now`` gives the aware time of what is written, ``actor`` stands in every event. A file that is ``missing`` is made, or refused, or an empty
+    inventory in memory takes its place, for those who only want to know what would be. Raises InventoryError.
     """
     require()
     path = locate(url, environ=os.environ).path
-    if not os.path.exists(path):
-        if not create:
-            raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something")
+    there = os.path.exists(path)
+    if not there and missing == "refuse":
+        raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something")
+    if not there and missing == "create":
         create_file(path)
-    engine = make_engine(path)
+    engine = make_engine(path if there or missing == "create" else MEMORY)
     try:
         _prepare(engine, path)
         yield Inventory(engine, path=path, now=now, actor=actor)

@@ -394,6 +394,12 @@ class Named(Tree):
         row = self.places(services=[service("web", certificate=link)], paths=[self.path("etc")])[target]
         self.assertEqual((row["class"], row["services"], row["links"]), ("in_use", ["web"], [link]))
 
+    def test_given_link(self):
+        """A path that is given and is a link is a name of the file behind it, which it keeps from being history."""
+        target = self.write(".certops-web/1/a.pem", made.certificate("self"))
+        row = self.places(paths=[self.link("a.pem", target)])[target]
+        self.assertEqual((row["class"], row["links"]), ("installed", [self.path("a.pem")]))
+
     def test_folder(self):
         """Every file of a folder that a service loads is in use, what lies deeper is not."""
         self.write("crt/a.pem", made.certificate("self"))

@@ -104,10 +104,10 @@ class TestHeal(HostCase):
         declared = self.host.declared()
         asked = self.host.request(declared, [])
         now = self.host.context().now()
-        for age, expired in ((staged.EXPIRES - 60, []), (staged.EXPIRES + 60, [(asked["staged"], "expired")])):
-            context = self.host.context()._replace(now=lambda age=age: now + age)
-            answer = verb_inspect.run({"certificates": [declared], "services": [], "look": False, "heal": True}, context)
-            self.assertEqual([(one["transaction"], one["outcome"]) for one in answer["recovered"]], expired)
+        for age, heal, outcomes in ((-60, True, []), (60, False, ["open"]), (60, True, ["expired"]), (60, False, [])):
+            context = self.host.context()._replace(now=lambda age=age: now + staged.EXPIRES + age)
+            answer = verb_inspect.run({"certificates": [declared], "services": [], "look": False, "heal": heal}, context)
+            self.assertEqual([(one["transaction"], one["outcome"]) for one in answer["recovered"]], [(asked["staged"], one) for one in outcomes])
         self.assertEqual(self.host.inspect(declared, [])[0]["staged"], [])
         self.assertFalse(os.path.exists(os.path.join(self.host.state, "transactions", asked["staged"], "key.pem")))
 

@@ -243,8 +243,20 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: os.PathLike[str]) -> Non
 
 def test_asking_does_not_make_a_file(path: str) -> None:
     """Who only reads is told that nothing is there."""
-    with pytest.raises(InventoryError, match="does not exist: it is made by the first run"), open_inventory(path, now=_now, create=False):
+    with pytest.raises(InventoryError, match="does not exist: it is made by the first run"), open_inventory(path, now=_now, missing="refuse"):
         pass
+    assert not os.path.exists(path)
+
+
+def test_an_empty_one_in_memory(path: str) -> None:
+    """Who asks what would be finds an empty inventory where there is none, whose writing leaves no trace."""
+    with open_inventory(path, now=_now, missing="empty") as inventory:
+        inventory.append_event("test.event", subject="x")
+        assert len(list(inventory.documents("events"))) == 1
+        with pytest.raises(InventoryError, match="do not nest"), inventory.transaction(), inventory.transaction():
+            pass
+    with open_inventory(path, now=_now, missing="empty") as inventory:
+        assert list(inventory.documents("events")) == []
     assert not os.path.exists(path)
 
 
