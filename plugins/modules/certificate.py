@@ -203,6 +203,17 @@ certificates:
     verified:
       description: Whether handshakes showed the new certificate; null when nothing was looked at.
       type: bool
+    verified_reason:
+      description: Why it is not verified.
+      type: str
+    validated:
+      description: >-
+        C(before_swap) when the services' own validation saw the staged files before anything was exchanged, C(after_swap) where the host
+        does not allow that, C(own_checks) when no service has a validation.
+      type: str
+    layout:
+      description: How the files were exchanged, of C(combined), C(link), C(in_place) and C(exchange).
+      type: str
     old:
       description: SHA-256 of the certificate that was there.
       type: str

@@ -176,7 +176,7 @@ def _usable_staged(found: Found, request_digest: str) -> Staged | None:
 
 
 def _told(found: Found) -> list[str]:
-    told = [found.contested] if found.contested else []
+    told = [*found.problems, *([found.contested] if found.contested else [])]
     if found.key_readable_by_others:
         keys = ", ".join(file.path for file in found.files if file.role in ("key", "combined"))
         told.append(f"the private key in {keys} can be read by others than its owner and group")

@@ -94,6 +94,7 @@ class Found:
     staged: tuple[Staged, ...]
     services: tuple[str, ...] = ()
     chain_problem: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 def moment(text: str | None) -> datetime:
@@ -192,4 +193,5 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         staged=tuple(_staged(staged) for staged in item.get("staged") or ()),
         services=tuple(str(service["name"]) for service in services),
         chain_problem=chain_problem(certificate, chain),
+        problems=tuple(str(problem) for problem in item.get("problems") or ()),
     )

@@ -72,6 +72,9 @@ class Kept:
     text: str = ""
     services: tuple[str, ...] = ()
     verified: bool | None = None
+    verified_reason: str | None = None
+    validated: str | None = None
+    layout: str | None = None
     new: bytes | None = None
     transaction: str | None = None
 
@@ -100,6 +103,9 @@ class Kept:
             "text": self.text,
             "services": list(self.services),
             "verified": self.verified,
+            "verified_reason": self.verified_reason,
+            "validated": self.validated,
+            "layout": self.layout,
             "old": self.looked.found.leaf.sha256 if self.looked.found.leaf else None,
             "new": None if self.new is None else leaf_from_der(self.new).sha256,
             "due_at": stamp(decision.due_at) if decision.due_at else None,
@@ -194,6 +200,12 @@ def _host_time(work: Work, evidence: t.Mapping[str, t.Any]) -> datetime:
         raise KeepError(f"host {work.host.name!r}: the time that it told cannot be read") from exc
 
 
+def _clocks(work: Work, asked_at: datetime, host_now: datetime) -> str | None:
+    """The host looked at its clock at some time between question and answer. The clock of an SQLite file is the controller's own."""
+    nearest = min(max(host_now, asked_at), work.now())
+    return clock_problem(work.host.name, nearest, host_now, nearest)
+
+
 def _sentences(transactions: t.Any) -> tuple[str, ...]:
     return tuple(f"{item['transaction']}: {item['text']}" for item in transactions or ())
 
@@ -203,9 +215,10 @@ def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
     if not certificates:
         return Look(())
     asked = {"certificates": [declared.for_host() for declared in certificates], "services": list(work.services), "look": True, "heal": heal}
+    asked_at = work.now()
     answer = work.exchange("inspect", asked)
     evidence = answer.get("_host") or {}
-    clocks = clock_problem(work.host.name, work.now(), _host_time(work, evidence), work.now())
+    clocks = _clocks(work, asked_at, _host_time(work, evidence))
     items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
         looked = tuple(_looked(work, declared, items[declared.name], chains, inventory) for declared in certificates)
@@ -303,7 +316,18 @@ def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
 def _kept(looked: Looked, answer: t.Mapping[str, t.Any], leaf: bytes | None, transaction: str) -> Kept:
     new = leaf if answer["outcome"] == "committed" else None
     lines = tuple(str(service["line"]) for service in answer.get("services") or ())
-    return Kept(looked, str(answer["outcome"]), str(answer.get("text") or ""), lines, answer.get("verified"), new, transaction)
+    return Kept(
+        looked,
+        str(answer["outcome"]),
+        str(answer.get("text") or ""),
+        services=lines,
+        verified=answer.get("verified"),
+        verified_reason=answer.get("verified_reason"),
+        validated=answer.get("validated"),
+        layout=answer.get("layout"),
+        new=new,
+        transaction=transaction,
+    )
 
 
 def _small(work: Work, looked: Looked, action: str) -> Kept:
