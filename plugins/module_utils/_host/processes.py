@@ -63,11 +63,18 @@ def listening(names: t.Iterable[str]) -> Running:
             continue
         sockets = _listening_sockets() if sockets is None else sockets
         listeners = _listeners(pid, sockets)
-        if listeners is None:
-            running.problems.append(f"the sockets of process {pid} ({shown}) cannot be seen without root")
         unit = unit_of(_read(pid, "cgroup"), prefix)
         running.processes.append(Process(pid, _number(status, b"PPid"), _number(status, b"Uid"), shown, argv, unit, listeners))
+    running.problems.extend(_hidden(running.processes))
     return running
+
+
+def _hidden(found: t.Sequence[Process]) -> t.Iterator[str]:
+    """Yield what to say of processes whose sockets cannot be seen; a worker has those of its parent."""
+    seen = {process.pid for process in found if process.listeners is not None}
+    for process in found:
+        if process.listeners is None and process.parent not in seen:
+            yield f"the sockets of process {process.pid} ({process.name}) cannot be seen: that needs root, in a container CAP_SYS_PTRACE, too"
 
 
 def unit_of(cgroup: bytes, prefix: str = "") -> t.Optional[str]:

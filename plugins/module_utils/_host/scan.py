@@ -250,7 +250,7 @@ class Scan:
             "unseen": self._ledger.unseen(),
             "done": [path_text(path) for path in sorted(self._done)],
             "left_over": left_over,
-            "complete": not left_over and not withheld,
+            "complete": not left_over and not withheld and not self._ledger.refused(),
             "privileged": os.geteuid() == 0,
         }
 

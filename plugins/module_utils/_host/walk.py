@@ -4,6 +4,7 @@
 """Walking through folders: every regular file is shown to a reader once, links are collected, and whatever is left out is counted."""
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 
 _MOST_PROBLEMS = 1000
 _MOST_UNSEEN = 10000
+_REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, errno.EIO))
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
 EXCLUDED = "excluded"
 VANISHED = "it vanished while it was looked at"
@@ -45,6 +47,10 @@ class Ledger:
         self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
         if len(self._unseen) <= _MOST_UNSEEN:
             self._unseen.add(path)
+
+    def refused(self) -> bool:
+        """Tell whether the system refused to show something: then nobody knows what lies there."""
+        return self._more_problems > 0 or any(reason.endswith(_REFUSALS) for _path, reason in self._problems)
 
     def problems(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason}."""

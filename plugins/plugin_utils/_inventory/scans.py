@@ -99,8 +99,8 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
     for name in _SEEN_TABLES:
         upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
     gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in ("places", "bundle_places", "keys"))
-    # Who is not root sees less of the processes and their configuration than root did.
-    if prepared.scan["complete"] and (prepared.scan["privileged"] or not (last and last.privileged)):
+    # Services are found before any folder is walked. Who is not root sees less of the processes and their configuration than root did.
+    if prepared.scan["privileged"] or not (last and last.privileged):
         services = schema.services
         statement = services.update().where(services.c.host_id == host, services.c.scan_id != scan, services.c.gone_at.is_(None))
         connection.execute(statement.values(gone_at=time))

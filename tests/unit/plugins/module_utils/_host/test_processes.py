@@ -159,7 +159,16 @@ class Written(unittest.TestCase):
         self.process(7)
         with mock.patch.object(processes.os, "listdir", side_effect=[["7"], PermissionError(13, "Permission denied")]):
             found = listening(["nginx"])
-        self.assertEqual((found.processes[0].listeners, found.problems), (None, ["the sockets of process 7 (nginx) cannot be seen without root"]))
+        problem = "the sockets of process 7 (nginx) cannot be seen: that needs root, in a container CAP_SYS_PTRACE, too"
+        self.assertEqual((found.processes[0].listeners, found.problems), (None, [problem]))
+
+    def test_workers(self):
+        """A worker whose sockets cannot be seen listens with its parent: nothing is told."""
+        self.process(1)
+        self.process(7)
+        with mock.patch.object(processes, "_listeners", side_effect=lambda pid, _sockets: () if pid == 1 else None):
+            found = listening(["nginx"])
+        self.assertEqual(([process.pid for process in found.processes], found.problems), ([1, 7], []))
 
     def test_vanishing(self):
         """Files of /proc that are gone, empty or odd are no error."""

@@ -255,6 +255,21 @@ class Hostile(Tree):
         self.assertEqual(answer["problems"], [{"path": path, "reason": walk.VANISHED}])
         self.assertEqual(len(answer["places"]), 1)
 
+    def test_refused(self):
+        """What the system refuses to show is told, and the scan is not complete."""
+        self.write("closed/a.pem", made.certificate("self"))
+        real = os.open
+
+        def refusing(path, *args, **kwargs):
+            if os.fspath(path).endswith(b"closed"):
+                raise PermissionError(13, "Permission denied", path)
+            return real(path, *args, **kwargs)
+
+        with mock.patch.object(os, "open", side_effect=refusing):
+            answer = self.scan()
+        self.assertEqual(answer["problems"], [{"path": self.path("closed"), "reason": "Permission denied"}])
+        self.assertEqual((answer["complete"], answer["left_over"]), (False, []))
+
     def test_busy_tree(self):
         """While files come, go and change, a scan ends with an answer."""
         stop = threading.Event()
