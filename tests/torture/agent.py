@@ -20,6 +20,7 @@ import time
 LOCK = "/var/lib/certops/lock"
 STATE = "/var/lib/certops"
 KEPT = "/opt/torture/kept"
+NEVER = 65535  # a number of calls that no run reaches, the highest that strace takes
 TRACE = "/run/torture/strace"
 CALLS = "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,fsync,fdatasync,mount,execve"
 
@@ -103,23 +104,32 @@ def wait_served(port, name, wanted, seconds=15):
     return row >= 5
 
 
-def kill(program, when, both, command=("python3", "-I", "-S", "-")):
-    """Give the program to the interpreter and kill it as it makes its call number `when`.
+def kill(program, call, when, both):
+    """Give the program to the interpreter and kill it as it is about to make this call for the `when`th time.
 
-    both: with all that it started, in a process namespace that dies with it, and each of these at its own call number `when`, too.
+    both: with all that it started, in a process namespace that dies with it, and each of these at its own call, too.
     Else only itself: strace does not follow what it starts.
     """
     os.makedirs(os.path.dirname(TRACE), exist_ok=True)
-    # The namespace is made by a process that strace does not count: the calls are those of the interpreter, its execve the first.
-    argv = ["strace", "-o", TRACE, "-e", "trace=" + CALLS, "-e", "inject=all:signal=SIGKILL:when=%d" % when]
+    argv = ["strace", "-o", TRACE, "-e", "trace=" + CALLS, "-e", f"inject={call}:signal=SIGKILL:when={when}"]
     if both:
         argv += ["-f", "unshare", "--pid", "--fork", "--kill-child"]
     started = time.monotonic()
-    done = run([*argv, *command], program, 400)
+    done = run([*argv, "python3", "-I", "-S", "-"], program, 400)
     took = time.monotonic() - started
     free = subprocess.run(["flock", "--exclusive", "--timeout", "330", LOCK, "true"], check=False).returncode == 0 if os.path.exists(LOCK) else True
-    lines = (read(TRACE) or "").splitlines()
-    return dict(done, took=took, waited=time.monotonic() - started - took, free=free, calls=sum("(" in line for line in lines), last=lines[-4:])
+    return dict(done, took=took, waited=time.monotonic() - started - took, free=free, last=(read(TRACE) or "").splitlines()[-4:])
+
+
+def calls(program):
+    """Give the program to the interpreter, let it live, and return the calls that it made itself: [name, how often until then], in order."""
+    done = kill(program, "execve", NEVER, False)
+    found = []
+    for line in (read(TRACE) or "").splitlines():
+        name = line.partition("(")[0]
+        if name in CALLS.split(","):
+            found.append([name, 1 + sum(name == other for other, _ in found)])
+    return dict(done, calls=found)
 
 
 class Watch(threading.Thread):
@@ -131,7 +141,7 @@ class Watch(threading.Thread):
         self.seen = []  # [seconds, "match" or what is wrong]
         self.known = {}
         self.stopped = threading.Event()
-        self.checks = 0
+        self.changes = 0  # how often the certificate's name stood for another file
 
     def run(self):
         last = None
@@ -140,11 +150,11 @@ class Watch(threading.Thread):
             if now != last:
                 verdict = self._verdict()
                 if now == self._identities():
+                    self.changes += last is not None and last[0] != now[0]
                     last = now
                     if not self.seen or self.seen[-1][1] != verdict:
                         self.seen.append([time.monotonic(), verdict])
                     continue
-            self.checks += 1
             time.sleep(0.002)
 
     def _identities(self):
@@ -201,10 +211,15 @@ def watched(stop=True):
     end = time.monotonic()
     seen = list(thread.seen)
     ends = [one[0] for one in seen[1:]] + [end]
-    return [[round(until - since, 4), verdict] for (since, verdict), until in zip(seen, ends)]
+    return [[round(until - since, 4), verdict] for (since, verdict), until in zip(seen, ends, strict=True)]
 
 
-ORDERS = {order.__name__: order for order in (run, write, read, listing, keep, put_back, served, wait_served, kill, watch, watched)}
+def changes():
+    """How often the file of the certificate was replaced since the watch began."""
+    return WATCHES["now"].changes
+
+
+ORDERS = {order.__name__: order for order in (calls, changes, run, write, read, listing, keep, put_back, served, wait_served, kill, watch, watched)}
 
 
 def main():
@@ -212,8 +227,8 @@ def main():
         order = json.loads(line)
         try:
             answer = {"answer": ORDERS[order["order"]](**order["with"])}
-        except Exception as exc:  # whatever goes wrong here is to be told outside
-            answer = {"wrong": "%s: %s" % (type(exc).__name__, exc)}
+        except Exception as exc:  # noqa: BLE001 - whatever goes wrong here is to be told outside
+            answer = {"wrong": f"{type(exc).__name__}: {exc}"}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ IMAGE = os.environ.get("IMAGE", "localhost/certops-fleet:bookworm")
 RUNTIME = os.environ.get("RUNTIME", "runc")
 PREFIX = "certops-torture-"
 INSIDE = "/opt/torture"
+_NUMBERS = itertools.count(1)
 WRAPPER = INSIDE + "/python3"
 
 
@@ -40,7 +42,7 @@ class Container:
 
     def __init__(self, name: str, options: t.Sequence[str] = ()) -> None:
         self.name = name
-        self.container = f"{PREFIX}{name}-{os.getpid()}"
+        self.container = f"{PREFIX}{name}-{os.getpid()}-{next(_NUMBERS)}"
         self.options = options
         self.address = ""
         self.host_key = ""

@@ -266,6 +266,23 @@ class Estate:
         if played.code:
             raise TortureError(f"create_ca ended with {played.code}:\n{played.output}")
 
+    def sign_again(self, text: str) -> str:
+        """The first certificate of a PEM text with another serial number and all else the same, its size included; what follows it stays."""
+        old = x509.load_pem_x509_certificate(text.encode())
+        key = serialization.load_pem_private_key((self.folder / "ca" / "issuing.key").read_bytes(), self.passphrase.encode())
+        head, end, rest = text.partition("-----END CERTIFICATE-----\n")
+        length = old.serial_number.bit_length()
+        builder = x509.CertificateBuilder().subject_name(old.subject).issuer_name(old.issuer).public_key(old.public_key())
+        builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+        for extension in old.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        while True:  # an ECDSA signature has one of several sizes
+            serial = secrets.randbits(length - 1) | 1 << (length - 1)
+            new = builder.serial_number(serial).sign(t.cast("ec.EllipticCurvePrivateKey", key), old.signature_hash_algorithm)
+            pem = new.public_bytes(serialization.Encoding.PEM).decode()
+            if len(pem) == len(head + end):
+                return pem + rest
+
     def rows(self, sql: str, *values: t.Any) -> list[tuple[t.Any, ...]]:
         """What the inventory says."""
         with contextlib.closing(sqlite3.connect(self.database)) as database:

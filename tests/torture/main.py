@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import time
 import typing as t
 
+import cases  # noqa: F401 - fills CASES
+from container import TortureError
 from estate import STATE, Estate, Scenario, scenarios
-from walk import WAYS, capture, parallel, sample, walk_all
+from lab import CASES, Lab
+from walk import WAYS, capture, count_calls, parallel, sample, walk_all
 
 CI_SECONDS = 360.0
 
@@ -43,15 +48,41 @@ def walks(chosen: t.Sequence[Scenario], score: Score, budget: float | None, seed
         estate.create_ca()
         parallel(estate.add, chosen)
         walkers = capture(estate)
+        parallel(count_calls, walkers)
         if budget is not None:
             for walker, way, steps, problems in sample(estate, walkers, budget, random.Random(seed)):
                 score.note(f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"{steps} kills of a sample")
             return
         for way in WAYS:
             for walker, steps, problems in walk_all(estate, walkers, way):
-                score.note(f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {steps - 1} calls, survived the next")
+                score.note(f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {steps} calls and let live once")
     finally:
         estate.close()
+
+
+def try_case(name: str) -> tuple[str, list[str], float]:
+    """Try one case in an estate of its own; its name, what was wrong, and how long it took."""
+    began = time.monotonic()
+    estate = Estate(name)
+    lab = Lab(estate)
+    try:
+        estate.create_ca()
+        CASES[name](lab)
+    except (TortureError, OSError, subprocess.SubprocessError, LookupError) as exc:
+        lab.problems.append(f"the case could not be ended: {exc}")
+    if lab.problems:
+        lab.problems.append(f"see {lab.keep(name)}")
+    estate.close()
+    return name, lab.problems, time.monotonic() - began
+
+
+def try_cases(names: t.Sequence[str], score: Score) -> None:
+    """Try these cases, two at a time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for name, problems, seconds in pool.map(try_case, names):
+            score.note(name.replace("_", " "), problems, f"{seconds:.0f} s")
+            for problem in problems:
+                print(f"         {problem}", flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -66,14 +97,15 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     asked = arguments()
     chosen = [scenario for scenario in scenarios() if re.search(asked.only, f"{scenario.service} {scenario.kind}")]
+    names = [name for name in CASES if re.search(asked.only, name)]
     if asked.list:
-        print("\n".join(f"{scenario.service} {scenario.kind}" for scenario in chosen))
+        print("\n".join([*(f"{scenario.service} {scenario.kind}" for scenario in chosen), *names]))
         return 0
     shutil.rmtree(STATE / "evidence", ignore_errors=True)
     if asked.budget is not None:
-        sys.stdout.reconfigure(line_buffering=True)
         print(f"torture: a sample of the kills for {asked.budget:g} s, --seed {asked.seed}", flush=True)
     score = Score()
+    try_cases(names, score)
     walks(chosen, score, asked.budget, asked.seed)
     print(f"torture: {score.passed} passed, {score.failed} failed")
     return bool(score.failed)

@@ -1,17 +1,19 @@
 # Copyright (c) The certops.fleet developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The walk: an installation is killed at its first, second, third ... call that changes something, and what is left is judged.
+"""The walk: an installation is killed before its first, second, third ... call that changes something, and what is left is judged.
 
 One real rotation of all hosts is held as its exchanges `request` and `install` are about to begin: the programs that they send, the state
-of the hosts and the inventory of these two moments are kept. Each step puts one of the moments back, gives the program to the host's
-interpreter under strace, which kills it as it makes call number N (call N itself does not happen any more), waits until nobody holds the
-product's lock, and looks from outside. Then comes a real `certops.fleet.rotate` with the inventory of that moment, which must heal.
+of the hosts and the inventory of these two moments are kept. One run under strace that nobody disturbs tells which calls there are, in order.
+strace's `when=N` counts each kind of call for itself, so `inject=all` would only ever kill at the kind that is made most often: a step names
+the kind, too (`inject=rename:when=3`). It puts one of the moments back, gives the program to the host's interpreter under strace, which kills it
+as it makes this call (the call itself does not happen any more), waits until nobody holds the product's lock, and looks from outside. Then comes
+a real `certops.fleet.rotate` with the inventory of that moment, which must heal. The walk ends with a run that survives.
 
 Two ways to kill:
   worker  only the interpreter that was started; its guardian, and commands that it runs, are spared.
   both    with `strace -f` and in a process namespace of its own: all that it started dies at the same instant, the guardian included,
-          and each of these dies at a call number N of its own, too (strace counts the calls of each process for itself).
+          and each of these would die at its own call of this kind and number, too (strace counts for each process).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from estate import Estate, Host, Played, Scenario
 GUARDED = 10.0  # seconds within which a guardian must have made a pair match again
 HELD = {"request": 3, "install": 4}  # the number of the exchange in a rotation: look, look again, request, install, scan
 LAST = 5
-NEVER = 65535  # a call number that no run reaches, the highest that strace takes
+SURVIVE = ("execve", 65535)  # a number of calls that no run reaches, the highest that strace takes
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Moment:
 
     program: str
     old: str  # SHA-256 of the certificate that is served
+    calls: list[tuple[str, int]] = field(default_factory=list)  # that change something: each with how often it was made by then, and one run that survives
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Way:
 
 # While a request is made there is no guardian.
 WAYS = (Way("request", True), Way("install", False), Way("install", True))
+SAMPLED = (WAYS[1], WAYS[2], WAYS[1], WAYS[2], WAYS[0])
 
 
 def parallel(function: t.Callable[..., t.Any], items: t.Iterable[t.Any]) -> list[t.Any]:
@@ -166,16 +170,24 @@ class Step:
 
     walker: Walker
     way: Way
-    when: int
+    number: int  # of the call, the first is 1; the one after the last is a run that survives
     survived: bool = False
-    calls: int = 0
     problems: list[str] = field(default_factory=list)
     killed: dict[str, t.Any] = field(default_factory=dict)
     seen: list[t.Any] = field(default_factory=list)
 
     @property
     def label(self) -> str:
-        return f"{self.walker.scenario.service} {self.walker.scenario.kind}, {self.way.label}, call {self.when}"
+        call, when = self.call
+        return f"{self.walker.scenario.service} {self.walker.scenario.kind}, {self.way.label}, call {self.number} ({call} {when})"
+
+    @property
+    def call(self) -> tuple[str, int]:
+        return self.walker.moments[self.way.exchange].calls[self.number - 1]
+
+    @property
+    def last(self) -> bool:
+        return self.number == len(self.walker.moments[self.way.exchange].calls)
 
 
 def kill(step: Step) -> None:
@@ -184,11 +196,13 @@ def kill(step: Step) -> None:
     put_back(walker, step.way.exchange)
     container.order("watch", certificate=walker.scenario.certificate, key=walker.scenario.key)
     moment = walker.moments[step.way.exchange]
-    step.killed = container.order("kill", program=moment.program, when=step.when, both=step.way.both)
+    call, when = step.call
+    step.killed = container.order("kill", program=moment.program, call=call, when=when, both=step.way.both)
     step.survived = "CERTOPS-END" in step.killed["output"]
-    step.calls = step.killed["calls"]
     if "strace: " in step.killed["error"] or not (step.survived or "killed by SIGKILL" in " ".join(step.killed["last"])):
         raise TortureError(f"{step.label}: it was neither killed nor did it answer: {step.killed}")
+    if step.last and not step.survived:
+        step.problems.append("it died although nobody killed it")
     judge_left(step, container.order("watched", stop=False), moment)
 
 
@@ -291,41 +305,49 @@ def step_all(estate: Estate, steps: list[Step]) -> None:
             print(f"torture: FAILED {step.label}: {'; '.join(step.problems)}\n         see {keep_evidence(step, estate, played)}", flush=True)
 
 
+def count_calls(walker: Walker) -> None:
+    """Let each exchange run to its end under strace, and note which calls it makes."""
+    for exchange, moment in walker.moments.items():
+        put_back(walker, exchange)
+        done = walker.host.container.order("calls", program=moment.program)
+        if "CERTOPS-END" not in done["output"]:
+            raise TortureError(f"{walker.host.name}: {exchange} does not survive strace: {done}")
+        moment.calls = [*((name, number) for name, number in done["calls"]), SURVIVE]
+
+
 def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tuple[Walker, int, list[str]]]:
-    """Walk every call of an exchange until each host has survived; yields each host with the number of steps and what was wrong."""
-    on_the_way = {walker.host.name: walker for walker in walkers}
+    """Walk every call of an exchange and the run that survives; yields each host with the number of kills and what was wrong."""
     for walker in walkers:
         walker.problems = []
-    when = 0
-    while on_the_way:
-        when += 1
-        steps = [Step(walker, way, when) for walker in on_the_way.values()]
+    for number in itertools.count(1):
+        steps = [Step(walker, way, number) for walker in walkers if number <= len(walker.moments[way.exchange].calls)]
+        if not steps:
+            return
         step_all(estate, steps)
         for step in steps:
-            if step.survived:
-                del on_the_way[step.walker.host.name]
-                yield step.walker, when, step.walker.problems
+            if step.last:
+                yield step.walker, number - 1, step.walker.problems
 
 
 def sample(estate: Estate, walkers: list[Walker], seconds: float, chance: random.Random) -> t.Iterator[tuple[Walker, Way, int, list[str]]]:
-    """Steps chosen by chance, as many as the time allows, the ways in turn; yields each host and way with its number of steps."""
+    """Steps chosen by chance, as many as the time allows, the ways in turn; yields each host and way with its number of kills."""
     end = time.monotonic() + seconds
-    counts: dict[Way, dict[str, int]] = {}
-    done: dict[tuple[str, Way], list[Step]] = {}
-    for number in itertools.count(1):
-        way = WAYS[number % len(WAYS)]
-        if way not in counts:  # one that survives tells how many calls there are
-            steps = [Step(walker, way, NEVER) for walker in walkers]
-        else:
-            steps = [Step(walker, way, chance.randint(1, counts[way][walker.host.name])) for walker in walkers]
+    done: dict[tuple[str, Way], list[Step]] = {(walker.host.name, way): [] for walker in walkers for way in WAYS}
+    for number in itertools.count():
+        way = SAMPLED[number % len(SAMPLED)]
         began = time.monotonic()
+        steps = [Step(walker, way, _chosen(walker.moments[way.exchange].calls, chance)) for walker in walkers]
         step_all(estate, steps)
-        counts.setdefault(way, {step.walker.host.name: step.calls for step in steps})
         for step in steps:
-            done.setdefault((step.walker.host.name, way), []).append(step)
-        if time.monotonic() + (time.monotonic() - began) > end and len(counts) == len(WAYS):
+            done[step.walker.host.name, way].append(step)
+        if time.monotonic() + (time.monotonic() - began) > end and number + 1 >= len(SAMPLED):
             break
     for walker in walkers:
         for way in WAYS:
             steps = done[walker.host.name, way]
             yield walker, way, len(steps), [problem for step in steps for problem in step.problems]
+
+
+def _chosen(calls: list[tuple[str, int]], chance: random.Random) -> int:
+    """Choose one of these calls; those that change what a name stands for more often than those that only bring it to the disk."""
+    return chance.choices(range(1, len(calls) + 1), [1 if name in ("fsync", "execve") else 3 for name, _ in calls])[0]
