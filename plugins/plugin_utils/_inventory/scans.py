@@ -63,7 +63,7 @@ def record_silent(connection: sa.Connection, host: HostName, *, reason: str, sta
     number = host_id(connection, host, time=ended)
     scans = schema.scans.c
     before = connection.execute(sa.select(scans.reason).where(scans.host_id == number).order_by(scans.id.desc()).limit(1)).scalar()
-    row = {"host_id": number, "started": started, "ended": ended, "duration": max(0, ended - started), "complete": False, "partial": False}
+    row: dict[str, t.Any] = {"host_id": number, "started": started, "ended": ended, "duration": max(0, ended - started), "complete": False, "partial": False}
     row["reason"] = clean_text(reason)
     scan = insert_row(connection, schema.scans, row)
     if before == row["reason"]:
