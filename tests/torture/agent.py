@@ -122,14 +122,14 @@ def kill(program, call, when, both):
 
 
 def calls(program):
-    """Give the program to the interpreter, let it live, and return the calls that it made itself: [name, how often until then], in order."""
+    """Give the program to the interpreter, let it live, and return the calls that it made itself after its start, in order: name, how often until then, text."""
     done = kill(program, "execve", NEVER, False)
     found = []
     for line in (read(TRACE) or "").splitlines():
         name = line.partition("(")[0]
         if name in CALLS.split(","):
-            found.append([name, 1 + sum(name == other for other, _ in found)])
-    return dict(done, calls=found)
+            found.append([name, 1 + sum(name == other for other, _, _ in found), line])
+    return dict(done, calls=found[1:])
 
 
 class Watch(threading.Thread):

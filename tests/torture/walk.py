@@ -312,7 +312,7 @@ def count_calls(walker: Walker) -> None:
         done = walker.host.container.order("calls", program=moment.program)
         if "CERTOPS-END" not in done["output"]:
             raise TortureError(f"{walker.host.name}: {exchange} does not survive strace: {done}")
-        moment.calls = [*((name, number) for name, number in done["calls"]), SURVIVE]
+        moment.calls = [*((name, number) for name, number, _ in done["calls"]), SURVIVE]
 
 
 def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tuple[Walker, int, list[str]]]:
