@@ -36,7 +36,8 @@ def certificate_text(der: bytes | None) -> str:
 def expected_text(declared: Declared, key: KeyRequest) -> str:
     """What is known of a certificate before it is issued."""
     names = [f"{'IP' if name.kind == 'ip' else 'DNS'}:{name.text}" for name in declared.names]
-    return f"subject_alt_name: {names!r}\nprofile: {declared.profile.name!r}\nkey: {key.type} {key.size or ''}\n"
+    kind = key.type if key.size is None else f"{key.type} {key.size}"
+    return f"subject_alt_name: {names!r}\nprofile: {declared.profile.name!r}\nkey: {kind}\n"
 
 
 def certificate_diff(declared: Declared, old: bytes | None, after: str) -> dict[str, t.Any]:

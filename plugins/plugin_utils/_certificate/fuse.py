@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass
 
@@ -32,11 +33,11 @@ def _limit(max_due: t.Any, declared: int) -> tuple[float, str]:
         return max(float(DEFAULT_COUNT), percent), f"{DEFAULT_COUNT} and {DEFAULT_PERCENT:g} % of the declared"
     text = str(max_due).strip()
     try:
-        number = float(text.rstrip("%"))
+        number = float(text.removesuffix("%"))
     except ValueError as exc:
         raise FuseError(f"max_due must be a number such as 50 or a percentage such as '20%', got {max_due!r}") from exc
-    if number < 0:
-        raise FuseError(f"max_due must not be negative, got {max_due!r}")
+    if not 0 <= number < math.inf:
+        raise FuseError(f"max_due must be a number that is not negative, got {max_due!r}")
     return (declared * number / 100 if text.endswith("%") else number), text
 
 
