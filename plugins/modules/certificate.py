@@ -30,7 +30,7 @@ options:
     default: all
   services:
     description:
-      - Entries that are added to the table of services, or replace an entry of the same name.
+      - Entries that are added to the table of services, or change the keys of the entry of the same name; C(docs/services.md) has all keys.
       - The default is the variable C(certops_services).
     type: list
     elements: dict

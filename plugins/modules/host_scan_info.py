@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   paths:
     description:
-      - Folders and files to look into, instead of the default paths.
+      - Folders and files to look into, instead of the default paths, which C(docs/discovery.md) lists with all that is left out.
       - Files that a service's configuration, a unit or a running process names are always looked at.
     type: list
     elements: str
@@ -59,7 +59,7 @@ options:
     default: true
   services:
     description:
-      - Entries that are added to the table of services, or replace an entry of the same name.
+      - Entries that are added to the table of services, or change the keys of the entry of the same name; C(docs/services.md) has all keys.
       - The default is the variable C(certops_services).
     type: list
     elements: dict

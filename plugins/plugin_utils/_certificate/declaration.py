@@ -139,6 +139,8 @@ def _profile(value: str, path: str) -> Profile:
 def _names(values: t.Sequence[str], profile: Profile, path: str) -> tuple[Name, ...]:
     names: dict[Name, None] = {}
     for position, value in enumerate(values):
+        if value.startswith("*.") and not profile.wildcards:
+            raise DeclarationError(f"{path}[{position}] must not be a wildcard: profile {profile.name!r} allows none, got {value!r}")
         try:
             names[canonical_name(value, wildcard=profile.wildcards)] = None
         except ValueError as exc:

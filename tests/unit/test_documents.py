@@ -1,0 +1,47 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pages that repeat a table of the code for readers say what the code says."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from ansible_collections.certops.fleet.plugins.module_utils._host import paths_table, service_table
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+
+
+def _words(page: str) -> set[str]:
+    return set(re.findall(r"`([^`\n]+)`", DOCS.joinpath(page).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("table", [paths_table.DEFAULT_PATHS, paths_table.OUT_FOLDERS, paths_table.OUT_NAMES, (paths_table.HOME, paths_table.OUR_PREFIX)])
+def test_every_path_is_documented(table: tuple[bytes, ...]) -> None:
+    """Where a discovery looks, and what it leaves out."""
+    assert {path.decode() for path in table} - _words("discovery.md") == set()
+
+
+def test_no_path_is_documented_that_is_not_in_the_table() -> None:
+    """What a reader relies on is there."""
+    known = {path.decode() for path in (*paths_table.DEFAULT_PATHS, *paths_table.OUT_FOLDERS, paths_table.HOME)}
+    assert {word for word in _words("discovery.md") if word.startswith("/")} - known == set()
+
+
+@pytest.mark.parametrize(
+    "words", [service_table._FIELDS, service_table._USE_FIELDS, service_table._LISTENER_FIELDS, service_table.RELOADS, service_table.VALIDATES]
+)
+def test_the_schema_of_entries_is_documented(words: tuple[str, ...]) -> None:
+    """Every key and every word that is accepted."""
+    assert set(words) - _words("services.md") == set()
+
+
+def test_the_example_of_entries_is_accepted() -> None:
+    """By the function that reads `certops_services`."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", DOCS.joinpath("services.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = [entry["name"] for entry in service_table.check_entries(yaml.safe_load(text)["certops_services"])]
+    assert names == ["nginx", "apache", "httpd", "haproxy", "ldap"]
