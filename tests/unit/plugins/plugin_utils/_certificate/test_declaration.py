@@ -89,7 +89,7 @@ def test_names_are_canonical(names: list[str], canonical: list[str]) -> None:
         ({"profile": "smime"}, "certops_certificates[0].profile must be one of tls_client, tls_peer, tls_server, got 'smime'"),
         ({"names": []}, "certops_certificates[0].names must hold at least one DNS name or IP address"),
         ({"names": ["ok.example.com", "-bad.example.com"]}, "certops_certificates[0].names[1]: name '-bad.example.com'"),
-        ({"names": ["*.example.com"]}, "certops_certificates[0].names[0]: name '*.example.com': wildcards are not allowed here"),
+        ({"names": ["*.example.com"]}, "certops_certificates[0].names[0] must not be a wildcard: profile 'tls_server' allows none, got '*.example.com'"),
         ({"names": [f"n{number}.example.com" for number in range(101)]}, "certops_certificates[0]: names: profile 'tls_server' allows 100 names, got 101"),
         ({"certificate_path": "web.pem"}, "certops_certificates[0].certificate_path must be an absolute path of a file"),
         ({"certificate_path": "~/web.pem"}, "certops_certificates[0].certificate_path must be an absolute path of a file"),
