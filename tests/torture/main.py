@@ -40,24 +40,32 @@ class Score:
 
 
 def walks(chosen: t.Sequence[Scenario], score: Score, budget: float | None, seed: int) -> None:
-    """Walk the calls of these scenarios, all of them or a sample."""
-    if not chosen:
+    """Walk the calls of these scenarios, all of them or a sample, one service after the other."""
+    for service in dict.fromkeys(scenario.service for scenario in chosen):
+        group = [scenario for scenario in chosen if scenario.service == service]
+        share = None if budget is None else budget * len(group) / len(chosen)
+        estate = Estate(f"walk_{service}")
+        try:
+            for name, problems, detail in walk(estate, group, share, seed):
+                score.note(name, problems, detail)
+        finally:
+            estate.close()
+
+
+def walk(estate: Estate, group: t.Sequence[Scenario], seconds: float | None, seed: int) -> t.Iterator[tuple[str, list[str], str]]:
+    """Walk the scenarios of one service; yields what to note."""
+    end = None if seconds is None else time.monotonic() + seconds
+    estate.create_ca()
+    parallel(estate.add, group)
+    walkers = capture(estate)
+    parallel(count_calls, walkers)
+    if end is not None:
+        for walker, way, kills, problems in sample(estate, walkers, end, random.Random(seed)):
+            yield f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {kills} calls of a sample"
         return
-    estate = Estate("walk")
-    try:
-        estate.create_ca()
-        parallel(estate.add, chosen)
-        walkers = capture(estate)
-        parallel(count_calls, walkers)
-        if budget is not None:
-            for walker, way, steps, problems in sample(estate, walkers, budget, random.Random(seed)):
-                score.note(f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"{steps} kills of a sample")
-            return
-        for way in WAYS:
-            for walker, steps, problems in walk_all(estate, walkers, way):
-                score.note(f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {steps} calls and let live once")
-    finally:
-        estate.close()
+    for way in WAYS:
+        for walker, kills, problems in walk_all(estate, walkers, way):
+            yield f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {kills} calls and let live once"
 
 
 def try_case(name: str) -> tuple[str, list[str], float]:

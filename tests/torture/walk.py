@@ -329,9 +329,8 @@ def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tupl
                 yield step.walker, number - 1, step.walker.problems
 
 
-def sample(estate: Estate, walkers: list[Walker], seconds: float, chance: random.Random) -> t.Iterator[tuple[Walker, Way, int, list[str]]]:
-    """Steps chosen by chance, as many as the time allows, the ways in turn; yields each host and way with its number of kills."""
-    end = time.monotonic() + seconds
+def sample(estate: Estate, walkers: list[Walker], end: float, chance: random.Random) -> t.Iterator[tuple[Walker, Way, int, list[str]]]:
+    """Steps chosen by chance, as many as there is time until `end`, the ways in turn; yields each host and way with its number of kills."""
     done: dict[tuple[str, Way], list[Step]] = {(walker.host.name, way): [] for walker in walkers for way in WAYS}
     for number in itertools.count():
         way = SAMPLED[number % len(SAMPLED)]
