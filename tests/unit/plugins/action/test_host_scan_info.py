@@ -34,6 +34,7 @@ class FailingTask:
     path: pathlib.Path
     failure: Exception
     record: bool = True
+    check_mode: bool = False
     host: HostName = field(default_factory=lambda: HostName("", "web1"))
 
     @property

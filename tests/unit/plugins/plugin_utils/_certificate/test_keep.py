@@ -364,6 +364,13 @@ def test_diff(fleet: Fleet) -> None:
     assert secret[:40] not in told
 
 
+def test_absent_service(fleet: Fleet) -> None:
+    """A declared service that the host does not have is told by every look, and nothing is issued for it."""
+    kept = fleet.keep_one(fleet.item(services=["nginx-of-another-host"]))
+    assert (kept.outcome, kept.looked.decision.told) == ("failed", ("certificate 'web': service 'nginx-of-another-host' was not found on this host",))
+    assert fleet.issuances() == []
+
+
 def test_key_kind_stays(fleet: Fleet) -> None:
     """Where no key type is declared the kind that is there stays."""
     fleet.keep(fleet.item(key_type="rsa"))
