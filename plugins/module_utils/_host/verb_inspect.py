@@ -54,8 +54,9 @@ def _certificate(declaration: Declared, services: t.Sequence[Answer], look: bool
 
 def _service(declaration: Declared, item: baseline.Watched, there: Found, look: bool) -> Answer:
     kinds = baseline.key_types(there.key_type)
-    served = baseline.served(declaration, item, kinds, times=1) if look else []
-    return dict(item["service"], uses=item["uses"], served=served)
+    # Another process may listen in the place of a service that does not run: nothing is done about it, but it is told.
+    served = baseline.served(declaration, dict(item, active=True), kinds, times=1) if look else []
+    return dict(item["service"], uses=item["uses"], active=item["active"], served=served)
 
 
 def _contested(there: Found, installed: t.Optional[Answer]) -> t.Optional[str]:

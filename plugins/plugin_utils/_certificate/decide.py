@@ -142,16 +142,17 @@ def _chain_sentences(found: Found, known: Known) -> list[str]:
     return sentences + [f"{file.path} is {file.state}" for file in absent]
 
 
-def _served_otherwise(found: Found) -> list[str]:
-    """Services that serve something else than the certificate on disk to every client that was tried."""
+def _served_otherwise(found: Found, *, stopped: bool) -> list[str]:
+    """Services that serve something else than the certificate on disk to every client that was tried; of a stopped one, what listens in its place."""
     stale = []
-    for service in found.services:
+    for service in (name for name in found.services if (name in found.stopped) is stopped):
         seen = [probe for probe in found.probes if probe.service == service and probe.sha256]
         listeners = {(probe.address, probe.port, probe.name) for probe in seen}
         for listener in sorted(listeners, key=repr):
             shown = {probe.sha256 for probe in seen if (probe.address, probe.port, probe.name) == listener}
             if found.leaf is not None and found.leaf.sha256 not in shown:
-                stale.append(f"{service} at {listener[0]}:{listener[1]} serves another certificate than {found.leaf.sha256[:16]}… on disk")
+                who = f"{service} does not run, and what listens in its place" if stopped else service
+                stale.append(f"{who} at {listener[0]}:{listener[1]} serves another certificate than {found.leaf.sha256[:16]}… on disk")
     return stale
 
 
@@ -182,7 +183,7 @@ def _told(found: Found) -> list[str]:
         told.append(f"the private key in {keys} can be read by others than its owner and group")
     if found.leaf is not None and found.leaf.problem:
         told.append(f"the certificate cannot be read whole: {found.leaf.problem}")
-    return told
+    return told + _served_otherwise(found, stopped=True)
 
 
 def _leaf_reasons(desired: Declared, found: Found, known: Known) -> tuple[list[Reason], list[str], datetime | None]:
@@ -200,7 +201,7 @@ def _leaf_reasons(desired: Declared, found: Found, known: Known) -> tuple[list[R
 
 def _small_actions(desired: Declared, found: Found, known: Known) -> tuple[list[str], list[str]]:
     """Actions that need no new certificate, each with its sentence."""
-    found_wrong = {"chain": _chain_sentences(found, known), "attributes": _attributes(desired, found), "reload": _served_otherwise(found)}
+    found_wrong = {"chain": _chain_sentences(found, known), "attributes": _attributes(desired, found), "reload": _served_otherwise(found, stopped=False)}
     return [action for action, sentences in found_wrong.items() if sentences], [sentence for sentences in found_wrong.values() for sentence in sentences]
 
 

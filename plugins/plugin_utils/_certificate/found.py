@@ -93,6 +93,7 @@ class Found:
     installed_sha256: str | None
     staged: tuple[Staged, ...]
     services: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()  # those of the services that do not run
     chain_problem: str | None = None
     problems: tuple[str, ...] = ()
 
@@ -192,6 +193,7 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         installed_sha256=(item.get("installed") or {}).get("sha256"),
         staged=tuple(_staged(staged) for staged in item.get("staged") or ()),
         services=tuple(str(service["name"]) for service in services),
+        stopped=tuple(str(service["name"]) for service in services if service.get("active") is False),
         chain_problem=chain_problem(certificate, chain),
         problems=tuple(str(problem) for problem in item.get("problems") or ()),
     )

@@ -68,6 +68,14 @@ class TestTampering(HostCase):
         found = self.host.inspect(self.host.declared(), [self.host.entry()])[0]
         self.assertTrue({look["der"] for look in found["services"][0]["served"]}.isdisjoint({found["certificate"], None}))
 
+    def test_another_process_in_the_place_of_a_service(self):
+        """What listens where a service would that does not run is looked at, too."""
+        declared, _ = self.served_pair()
+        entry = self.host.entry(pid_file=os.path.join(self.host.root, "nobody.pid"))
+        service = self.host.inspect(declared, [entry])[0]["services"][0]
+        self.assertIs(service["active"], False)
+        self.assertEqual({look["error"] for look in service["served"] if look["key_type"] == "any"}, {None})
+
     def test_files_of_every_state(self):
         """Missing, malformed and unreadable files have a state, and nothing of a key is in an answer."""
         self.host.write("tls.crt", b"-----BEGIN CERTIFICATE-----\nnonsense\n", 0o644)

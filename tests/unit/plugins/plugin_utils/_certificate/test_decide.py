@@ -153,6 +153,14 @@ def test_not_loaded_is_a_reload() -> None:
     assert any("127.0.0.1:443" in told for told in decision.told)
 
 
+def test_another_process_in_the_place_of_a_stopped_service() -> None:
+    """A service that does not run is not reloaded; that something else listens in its place is told."""
+    probe = Probe("nginx", "127.0.0.1", 443, "web.example.com", "ec", "c" * 64, None)
+    decision = decided(there=found(services=("nginx",), stopped=("nginx",), probes=(probe,)))
+    assert decision.actions == ()
+    assert any("nginx does not run, and what listens in its place at 127.0.0.1:443" in told for told in decision.told)
+
+
 @pytest.mark.parametrize("served", ["a" * 64, None])
 def test_loaded_or_not_seen_is_no_reload(served: str | None) -> None:
     """What is served as on disk, or could not be seen, is left alone."""
