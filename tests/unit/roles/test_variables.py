@@ -22,7 +22,7 @@ def load(name: str, path: str) -> t.Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_prefix(name: str) -> None:
-    """Every variable that a role reads or makes begins with its name."""
+    """Every variable that a role has or makes begins with its name."""
     made = set(load(name, "defaults/main.yml"))
     for path in (ROLES / name / "tasks").iterdir():
         for task in yaml.safe_load(path.read_text()):
