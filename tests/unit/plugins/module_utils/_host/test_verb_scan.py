@@ -14,7 +14,21 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import verb_sc
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
-PARTS = ("bundles", "certificates", "complete", "keys", "left_over", "places", "privileged", "problems", "services", "skipped", "summary")
+PARTS = (
+    "bundles",
+    "certificates",
+    "complete",
+    "done",
+    "keys",
+    "left_over",
+    "places",
+    "privileged",
+    "problems",
+    "services",
+    "skipped",
+    "summary",
+    "unseen",
+)
 
 
 class Verb(unittest.TestCase):
