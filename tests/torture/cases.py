@@ -56,7 +56,9 @@ OPENSSL_OTHER_KEY = """#!/bin/sh
 code=$?
 for word; do
     case $word in
-    /var/lib/certops/*key.pem) [ "$1" = dgst ] && /usr/bin/openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$word" && echo "$word" >>/run/slipped ;;
+    /var/lib/certops/*key.pem)
+        [ "$1" = dgst ] && /usr/bin/openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$word" && echo "$word" >>/run/slipped
+        ;;
     esac
 done
 exit $code
@@ -425,7 +427,8 @@ def key_replaced(lab: Lab) -> None:
     before = lab.rotated(host)
     path = host.scenario.key
     host.container.sh(
-        f"cp -p {path} /root/old.key; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/new.key && cat /root/new.key >{path}; touch --reference /root/old.key {path}"
+        f"cp -p {path} /root/old.key; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/new.key && cat /root/new.key >{path}; "
+        f"touch --reference /root/old.key {path}"
     )
     told(lab, host, "does not belong to the certificate")
     lab.is_new(host, before)
