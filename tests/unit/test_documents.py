@@ -11,7 +11,8 @@ import re
 import pytest
 import yaml
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import paths_table, service_table
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import service_table
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 

@@ -22,9 +22,9 @@ class Sources:
     """Finder and loader of the sources, so that imports and tracebacks are those of the installed collection (PEP 451)."""
 
     def __init__(self, sources: t.Dict[str, str]) -> None:
-        self._sources = {PACKAGE + "." + name[:-3]: source for name, source in sources.items()}
-        words = PACKAGE.split(".")
-        self._packages = {".".join(words[:count]) for count in range(1, len(words) + 1)}
+        self._sources = {PACKAGE + "." + name[:-3].replace("/", "."): source for name, source in sources.items()}
+        words = [name.split(".") for name in self._sources]
+        self._packages = {".".join(parts[:count]) for parts in words for count in range(1, len(parts))}
 
     def find_spec(self, name: str, path: t.Any = None, target: t.Any = None) -> t.Optional[ModuleSpec]:
         loader = self  # type: t.Any

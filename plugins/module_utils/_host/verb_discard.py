@@ -5,8 +5,8 @@
 
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import journal, prepare
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import journal, prepare
 
 
 def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:

@@ -6,12 +6,12 @@
 import base64
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import baseline, commit, declared, found, owners, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
-from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
-from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
-from ansible_collections.certops.fleet.plugins.module_utils._host.lock import host_lock, no_change
-from ansible_collections.certops.fleet.plugins.module_utils._host.resolve import resolve
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, commit, declared, found, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock, no_change
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.resolve import resolve
 
 Answer = t.Dict[str, t.Any]
 

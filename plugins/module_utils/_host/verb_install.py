@@ -8,10 +8,10 @@ import binascii
 import contextlib
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import (
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import (
     baseline,
     declared,
-    der,
     files,
     found,
     journal,
@@ -21,12 +21,11 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import (
     staged,
     transaction,
     verify,
-    x509,
 )
-from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
-from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
-from ansible_collections.certops.fleet.plugins.module_utils._host.journal import CHAIN, KEY, LEAF, Journal
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import CHAIN, KEY, LEAF, Journal
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, x509
 
 ACTIONS = ("install", "chain", "attributes", "reload")
 

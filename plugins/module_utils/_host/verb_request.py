@@ -8,11 +8,11 @@ import binascii
 import hashlib
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import baseline, csr, declared, files, found, journal, material, prepare
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.declared import Declared
-from ansible_collections.certops.fleet.plugins.module_utils._host.found import Found
-from ansible_collections.certops.fleet.plugins.module_utils._host.journal import KEY, REQUEST, Journal
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, csr, declared, files, found, journal, material, prepare
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import KEY, REQUEST, Journal
 
 Answer = t.Dict[str, t.Any]
 

@@ -5,9 +5,10 @@
 
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import mounts, processes, scan, service_table, services
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import mounts, scan
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services
 
 
 def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:

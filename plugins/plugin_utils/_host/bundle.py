@@ -13,33 +13,29 @@ import zlib
 from pathlib import Path
 
 HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
+
+
+def _in(folder: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}.py" for name in names)
+
+
 _COMMON = ("base.py", "evidence.py", "program.py")
-_CERTIFICATES = ("der.py", "keys.py", "pem.py", "text.py", "x509.py")
-_SERVICES = (
-    "configuration.py",
-    "processes.py",
-    "run.py",
-    "service_apache.py",
-    "service_haproxy.py",
-    "service_nginx.py",
-    "service_table.py",
-    "services.py",
-    "units.py",
-)
-_WALK = ("findings.py", "mounts.py", "paths_table.py", "patterns.py", "places.py", "reading.py", "scan.py", "walk.py")
-_FILES = ("attributes.py", "declared.py", "files.py", "found.py", "kernel.py", "layout.py", "owners.py", "results.py", "staged.py", "staging.py", "swap.py")
-_JOURNAL = ("baseline.py", "commit.py", "journal.py", "lock.py", "look.py", "serving.py", "verify.py")
-_TRANSACTION = ("checks.py", "guardian.py", "names.py", "namespace.py", "reloading.py", "transaction.py")
-_LOOKING = (*_CERTIFICATES, *_SERVICES, *_FILES, *_JOURNAL)
-_CHANGING = (*_LOOKING, "prepare.py")
+_GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
+_SERVICES = _in("services", "configuration", "processes", "service_apache", "service_haproxy", "service_nginx", "service_table", "services", "units")
+_SCAN = _in("scan", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk")
+_FILES = _in("transaction", "attributes", "declared", "files", "found", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
+_JOURNAL = ("services/look.py", *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
+_INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))
+_LOOKING = (*_GROUND, *_SERVICES, *_FILES, *_JOURNAL)
+_CHANGING = (*_LOOKING, "transaction/prepare.py")
 
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "scan": (*_CERTIFICATES, *_SERVICES, *_WALK, "verb_scan.py"),
-    "inspect": (*_LOOKING, "resolve.py", "verb_inspect.py"),
+    "scan": (*_GROUND, *_SERVICES, *_SCAN, "verb_scan.py"),
+    "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
-    "request": (*_CHANGING, "csr.py", "material.py", "verb_request.py"),
-    "install": (*_CHANGING, *_TRANSACTION, "material.py", "verb_install.py"),
+    "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),
+    "install": (*_CHANGING, *_INSTALL, "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }
 

@@ -14,8 +14,10 @@ import time
 import unittest
 import uuid
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import der, serving, verb_inspect, verb_install, verb_request
+from ansible_collections.certops.fleet.plugins.module_utils._host import verb_inspect, verb_install, verb_request
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import serving
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der
 
 # Loads its files at start and at SIGHUP; files that are not a pair leave it as it was.
 SERVER = """

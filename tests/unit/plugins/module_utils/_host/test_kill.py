@@ -9,8 +9,8 @@ import os
 import signal
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import serving, transaction
-from ansible_collections.certops.fleet.plugins.module_utils._host.lock import host_lock
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import serving, transaction
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import LittleHost
 
 # Everything that changes a disk, as this program calls it. `make torture` does the same from outside, with system calls.

@@ -7,7 +7,8 @@ import base64
 import os
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import journal, lock, staged, verb_inspect
+from ansible_collections.certops.fleet.plugins.module_utils._host import verb_inspect
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import journal, lock, staged
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import HostCase, openssl
 
 

@@ -13,8 +13,9 @@ import sys
 import unittest
 import uuid
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import journal, namespace, verb_install
+from ansible_collections.certops.fleet.plugins.module_utils._host import verb_install
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import journal, namespace
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import HostCase, openssl
 
 # A validation as nginx has it: certificate and key at their real paths must be a pair. It writes down what it saw.

@@ -8,8 +8,9 @@ import os
 import unittest
 import uuid
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import csr, owners, verb_discard, verb_outcome, verb_request
+from ansible_collections.certops.fleet.plugins.module_utils._host import verb_discard, verb_outcome, verb_request
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import csr, owners
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import HostCase, openssl
 
 

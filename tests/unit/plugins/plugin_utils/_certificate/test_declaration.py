@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import declared as host_side
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import declared as host_side
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import ArgumentError
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import DeclarationError
 from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._certificate.conftest import checked

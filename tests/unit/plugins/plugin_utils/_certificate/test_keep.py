@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import owners
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import owners
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate import keep as keeping
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import KeepError

@@ -11,7 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import Options
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import RETURNED_LINES, found_certificates, scan_request, scan_result
 

@@ -39,10 +39,9 @@ def imports(name: str) -> set[str]:
     """Return the files of the host ring that a file of it imports, inside functions too."""
     found = set()
     for node in ast.walk(ast.parse((bundle.HOST_FOLDER / name).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
-            found |= {alias.name + ".py" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE + "."):
-            found.add(str(node.module)[len(PACKAGE) + 1 :] + ".py")
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(PACKAGE + "."):
+            place = str(node.module)[len(PACKAGE) + 1 :].replace(".", "/")
+            found |= {f"{place}.py"} if (bundle.HOST_FOLDER / f"{place}.py").is_file() else {f"{place}/{alias.name}.py".lstrip("/") for alias in node.names}
     return found
 
 

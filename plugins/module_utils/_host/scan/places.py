@@ -1,0 +1,178 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places, keys and bundles as the rows of an answer.
+
+Trust anchors are bundles, stored once by a hash and referenced. Two things are one:
+- A file of at least two different certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them
+  self-issued. Its hash is that of its bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more
+  than BULK certificates always is.
+- A folder of the system's trust store (paths_table.TRUST_FOLDERS): its files that hold nothing but anchors, together. Its hash is that of the anchors'
+  sorted hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates in such a folder, and
+  anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
+"""
+
+import grp
+import hashlib
+import os
+import pwd
+import stat
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, paths_table, patterns
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
+
+BULK = 500
+_SHORT = 20
+Row = t.Dict[str, t.Any]
+_T = t.TypeVar("_T")
+
+
+class Classes:
+    """What paths say of the certificates at them."""
+
+    def __init__(self) -> None:
+        self._patterns = patterns.Patterns([pattern for pattern, _class in paths_table.CLASSES], below=True)
+
+    def of(self, path: bytes) -> str:
+        """Return the class of one path."""
+        index = self._patterns.index(path)
+        return "installed" if index is None else paths_table.CLASSES[index][1]
+
+    def best(self, file: findings.File) -> str:
+        """Return the best class that one of the paths of a file has; what lies in a trust store stays there, whoever links to it."""
+        own = self.of(file.path)
+        return own if own == "trust_store" else min(map(self.of, [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
+
+
+class Places:
+    """Turns findings into rows; `used` says which canonical paths are named on the host, and by which services."""
+
+    def __init__(self, found: findings.Findings, used: t.Dict[bytes, t.Set[str]], classes: Classes) -> None:
+        self._found = found
+        self._used = used
+        self._classes = classes
+        self._names: t.Dict[t.Tuple[str, int], str] = {}
+        self._keys: t.Dict[str, t.List[t.Tuple[findings.File, keys.KeyFacts]]] = {}
+        self._holders: t.Dict[str, t.List[str]] = {}
+        self._bundles: t.Dict[str, Row] = {}
+        self.places: t.List[Row] = []
+        self.keys: t.List[Row] = []
+
+    def build(self, known_bundles: t.Container[str]) -> t.List[Row]:
+        """Fill `places` and `keys` and return the bundles, those that are known without their certificates."""
+        files = [self._found.files[path] for path in sorted(self._found.files)]
+        for file in files:
+            for facts in file.keys:
+                if facts.spki is not None:
+                    self._keys.setdefault(facts.spki, []).append((file, facts))
+        folders: t.Dict[bytes, t.List[findings.File]] = {}
+        for file in files:
+            if self._is_bundle(file):
+                self._file_bundle(file)
+            elif self._is_anchor(file):
+                folders.setdefault(os.path.dirname(file.path), []).append(file)
+            else:
+                self._file_places(file)
+        for folder, members in sorted(folders.items()):
+            self._folder_bundle(folder, members)
+        for file in files:
+            self._file_keys(file)
+        return [dict(row, certificates=None) if digest in known_bundles else row for digest, row in sorted(self._bundles.items())]
+
+    def class_of(self, file: findings.File) -> str:
+        """Return the class of what lies in a file that is no bundle."""
+        return "in_use" if file.path in self._used else self._classes.best(file)
+
+    def _is_bundle(self, file: findings.File) -> bool:
+        digests = {digest for _entry, digest in file.certificates}
+        count = len(digests)
+        if count > BULK:
+            return True
+        if count < 2 or file.keys or (self._used.get(file.path) and count <= _SHORT):
+            return False
+        marks = [self._found.marks[digest] for digest in digests]
+        return all(mark.is_anchor for mark in marks) and 2 * sum(mark.self_issued for mark in marks) > count
+
+    def _is_anchor(self, file: findings.File) -> bool:
+        """Whether a file lies in a trust store and holds nothing else than anchors."""
+        if file.keys or not file.certificates or self.class_of(file) != "trust_store":
+            return False
+        marks = [self._found.marks[digest] for _entry, digest in file.certificates]
+        return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
+
+    def _file_bundle(self, file: findings.File) -> None:
+        kind = self._classes.best(file)
+        row = dict(self._common(file.path, file.status), links=_texts(file.links), **{"class": "trust_copy" if kind == "installed" else kind})
+        self._add_bundle(file.digest, _unique(digest for _entry, digest in file.certificates), row)
+
+    def _folder_bundle(self, folder: bytes, members: t.Iterable[findings.File]) -> None:
+        anchors: t.Set[str] = set()
+        links: t.Set[bytes] = set()
+        for file in members:
+            anchors.update(digest for _entry, digest in file.certificates)
+            links.update(os.path.dirname(link) for link in file.links)
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            status = next(iter(members)).status
+        digest = hashlib.sha256("\n".join(sorted(anchors)).encode()).hexdigest()
+        row = dict(self._common(folder, status), links=_texts(links - {folder}), **{"class": "trust_store"})
+        self._add_bundle(digest, sorted(anchors), row)
+
+    def _add_bundle(self, digest: str, certificates: t.List[str], place: Row) -> None:
+        bundle = self._bundles.setdefault(digest, {"sha256": digest, "count": len(certificates), "certificates": certificates, "places": []})
+        bundle["places"].append(place)
+
+    def _file_places(self, file: findings.File) -> None:
+        kind, services = self.class_of(file), sorted(self._used.get(file.path, ()))
+        common = dict(self._common(file.path, file.status), links=_texts(file.links), services=services, **{"class": kind})
+        common.update(hard_links=file.status.st_nlink, size=file.status.st_size, ctime=file.status.st_ctime)
+        for entry, (form, digest) in enumerate(file.certificates):
+            spki = self._found.marks[digest].spki
+            if spki is not None:
+                self._holders.setdefault(spki, []).append(digest)
+            self.places.append(dict(common, certificate=digest, entry=entry, format=form, key=self._key_of(file, spki)))
+
+    def _key_of(self, file: findings.File, spki: t.Optional[str]) -> t.Optional[Row]:
+        """Return the key of a certificate: in the same file, else in the same folder, else anywhere."""
+        held = self._keys.get(spki or "", [])
+        if not held:
+            return None
+        folder = os.path.dirname(file.path)
+        key_file, facts = min(held, key=lambda pair: (pair[0] is not file, os.path.dirname(pair[0].path) != folder, pair[0].path))
+        return {"path": path_text(key_file.path), "spki": facts.spki, "encrypted": facts.encrypted}
+
+    def _file_keys(self, file: findings.File) -> None:
+        if not file.keys:
+            return
+        common = dict(self._common(file.path, file.status), links=_texts(file.links))
+        for entry, facts in enumerate(file.keys):
+            self.keys.append(dict(common, entry=entry, matches=_unique(self._holders.get(facts.spki or "", [])), **facts._asdict()))
+
+    def _common(self, path: bytes, status: os.stat_result) -> Row:
+        return {
+            "path": path_text(path),
+            "owner": self._name("user", status.st_uid),
+            "group": self._name("group", status.st_gid),
+            "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+            "mtime": status.st_mtime,
+        }
+
+    def _name(self, kind: str, number: int) -> str:
+        """Return the name of a user or group, asked for once; its number where it has none."""
+        if (kind, number) not in self._names:
+            try:
+                self._names[(kind, number)] = pwd.getpwuid(number).pw_name if kind == "user" else grp.getgrgid(number).gr_name
+            except KeyError:
+                self._names[(kind, number)] = str(number)
+        return self._names[(kind, number)]
+
+
+def _texts(paths: t.Iterable[bytes]) -> t.List[str]:
+    return [path_text(path) for path in sorted(paths)]
+
+
+def _unique(values: t.Iterable[_T]) -> t.List[_T]:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,264 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One scan: what is named on the host first, then the folders, then where links lead; at last the answer."""
+
+import base64
+import math
+import os
+import stat
+import time
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, mounts, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
+
+_MOST_FILE_SIZE = 1 << 30
+_MOST_NAMED = 10000
+_ROLES = ("certificate", "key", "chain", "folder")
+Used = t.Dict[bytes, t.Set[str]]
+
+
+class Options(t.NamedTuple):
+    """What was asked for, paths as bytes."""
+
+    paths: t.Optional[t.List[bytes]]  # None: those of the table
+    exclude: t.List[bytes]
+    max_file_size: int
+    max_seconds: t.Optional[float]
+    home: bool
+
+    @classmethod
+    def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
+        """Check the arguments of the verb."""
+        size = args["max_file_size"]
+        if not reading.SMALLEST <= size <= _MOST_FILE_SIZE:
+            raise HostError(f"max_file_size must be between {reading.SMALLEST!r} and {_MOST_FILE_SIZE!r} bytes, got {size!r}")
+        paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
+        for path in paths or ():
+            if not path.startswith(b"/") or b"\0" in path:
+                raise HostError(f"paths must be absolute, got {path_text(path)!r}")
+        return cls(paths, [path_bytes(text) for text in args["exclude"]], size, args["max_seconds"], bool(args["home"]))
+
+
+class Scan:
+    """Looks at one host; every method may be called once, in the order in which they stand here."""
+
+    def __init__(self, options: Options, mounted: mounts.Mounts, own: t.Iterable[bytes], run: t.Optional[keys.Run]) -> None:
+        """`own` are folders of ours, `run` starts openssl (`_host/run.py`)."""
+        self._started = time.monotonic()
+        self._options = options
+        self._deadline = math.inf if options.max_seconds is None else self._started + options.max_seconds
+        for path in options.paths or ():
+            mounted = mounts.allow(mounted, path)
+        self._ledger = walk.Ledger()
+        self._reader = reading.Reader(options.max_file_size)
+        self._found = findings.Findings(self._reader, self._ledger, run)
+        rules = walk.Rules(mounted, options.exclude, own, home=options.home)
+        self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
+        self._rules = rules
+        self._resolver = mounts.Resolver(mounted)
+        self._classes = places.Classes()
+        self._used: Used = {}
+        self._links: t.Set[bytes] = set()
+        self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
+        self._left_over: t.Set[bytes] = set()
+        self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
+
+    def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
+        """Look at the files and folders that services use, and at those that units and processes (`others`) name, wherever they lie."""
+        named: Used = {}
+        for service in services:
+            for path in _used_by(service):
+                named.setdefault(path, set()).add(service["name"])
+        for path in sorted(set(others))[:_MOST_NAMED]:
+            named.setdefault(path, set())
+        for path, names in sorted(named.items()):
+            if not self._is_over(path):
+                self._named(path, names)
+
+    def _named(self, path: bytes, services: t.Set[str]) -> None:
+        target = self._resolver.resolve(path)
+        if target.status is None:
+            if services:
+                self._ledger.problem(path, f"named by {', '.join(sorted(services))}: {target.reason}")
+        elif stat.S_ISREG(target.status.st_mode):
+            if services or not _is_program(target):
+                self._name(path, target.path, services)
+        elif stat.S_ISDIR(target.status.st_mode):
+            self._named_folder(target.path, services)
+
+    def _name(self, path: bytes, canonical: bytes, services: t.Set[str]) -> None:
+        self._used.setdefault(canonical, set()).update(services)
+        if path != canonical:
+            self._links.add(path)
+        self._look(canonical)
+
+    def _named_folder(self, folder: bytes, services: t.Set[str]) -> None:
+        """Look at the files of a folder that a service loads; what lies deeper it does not load. The system's trust store is not in use by being named."""
+        try:
+            names = os.listdir(folder)
+        except OSError as exc:
+            self._ledger.problem(folder, mounts.reason_of(exc))
+            return
+        for name in sorted(names):
+            target = self._resolver.resolve(os.path.join(folder, name))
+            if target.status is None or not stat.S_ISREG(target.status.st_mode):
+                continue
+            if services and self._classes.of(folder) != "trust_store":
+                self._name(os.path.join(folder, name), target.path, services)
+            else:
+                self._links.add(os.path.join(folder, name))
+
+    def problem(self, path: bytes, reason: str) -> None:
+        """Note what somebody else could not look at."""
+        self._ledger.problem(path, reason)
+
+    def folders(self) -> None:
+        """Walk the paths that were given, or those of the table."""
+        given = self._options.paths is not None
+        paths = list(self._options.paths if self._options.paths is not None else paths_table.DEFAULT_PATHS)
+        if self._options.home and not given:
+            paths.append(paths_table.HOME)
+        for path in paths:
+            if self._is_over(path):
+                continue
+            target = self._resolver.resolve(path)
+            if target.status is None:
+                self._not_there(path, target, given=given)
+            elif stat.S_ISDIR(target.status.st_mode):
+                if self._walk(target.path):
+                    self._done.add(target.path)
+            elif stat.S_ISREG(target.status.st_mode):
+                self._look(target.path)
+                self._links.update({path} - {target.path})
+                self._done.add(target.path)
+
+    def _not_there(self, path: bytes, target: mounts.Target, *, given: bool) -> None:
+        if given:
+            self._ledger.problem(path, target.reason)
+        elif target.reason != os.strerror(2):
+            self._ledger.skip(path, target.reason)
+        else:
+            self._done.add(path)
+
+    def _walk(self, folder: bytes) -> bool:
+        """Return whether the folder has been walked to its end."""
+        try:
+            if folder not in self._walker.folders:
+                self._walker.walk(folder)
+        except walk.OutOfTimeError:
+            self._left_over.update(self._walker.unfinished(folder))
+            return False
+        return True
+
+    def _look(self, path: bytes) -> None:
+        """Look at one file, once, unless a walk has done so."""
+        if path in self._alone or os.path.dirname(path) in self._walker.folders:
+            return
+        self._alone.add(path)
+        if self._rules.exclude and self._rules.exclude.index(path) is not None:
+            self._ledger.skip(path, walk.EXCLUDED)
+            return
+        try:
+            seen = self._reader.look(path, None)
+        except (OSError, reading.UnusableError) as exc:
+            self._walker.refused(path, exc, path)
+            return
+        if seen is not None:
+            self._found.add(path, seen)
+
+    def links(self) -> None:
+        """Follow the links that were met: one step out of the paths and no further, and nowhere twice."""
+        met = sorted(self._links.union(self._walker.links))
+        self._walker.links = []
+        for link in met:
+            self._follow(link, outside=False)
+        for link in sorted(self._walker.links):  # met outside of the paths
+            self._follow(link, outside=True)
+
+    def _follow(self, link: bytes, *, outside: bool) -> None:
+        if self._is_over(link):
+            return
+        target = self._resolver.resolve(link)
+        if target.status is None:
+            return
+        if stat.S_ISREG(target.status.st_mode):
+            self._follow_to_file(link, target, outside=outside)
+        elif stat.S_ISDIR(target.status.st_mode) and target.path not in self._walker.folders:
+            self._follow_to_folder(link, target.path, outside=outside)
+
+    def _follow_to_file(self, link: bytes, target: mounts.Target, *, outside: bool) -> None:
+        if target.path.startswith(paths_table.BINARY_FOLDERS):
+            self._ledger.skip(link, "link to a program")
+            return
+        known = self._found.known(target.path, t.cast(os.stat_result, target.status))
+        if known is None and not outside:
+            self._look(target.path)
+            known = self._found.files.get(target.path)
+        if known is not None and known.path != link:
+            known.links.add(link)
+
+    def _follow_to_folder(self, link: bytes, folder: bytes, *, outside: bool) -> None:
+        reason = self._rules.out(folder, os.path.basename(folder))
+        if outside:
+            reason = "link that leads out of the paths a second time"
+        elif folder == b"/" or any(done.startswith(folder + b"/") for done in self._walker.folders):
+            reason = "link to a folder that the paths lie in"
+        if reason is None:
+            self._walk(folder)
+        else:
+            self._ledger.skip(link, reason)
+
+    def _is_over(self, path: bytes) -> bool:
+        """Whether the time is over; then the folder of the first level of `path` is left over."""
+        if time.monotonic() <= self._deadline:
+            return False
+        self._left_over.add(b"/".join(path.split(b"/")[:3]))
+        return True
+
+    def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
+        """Return the rows of all that was found and left out."""
+        table = places.Places(self._found, self._used, self._classes)
+        bundles = table.build(known_bundles)
+        wanted = {row["certificate"] for row in table.places}
+        wanted.update(digest for row in bundles for digest in row["certificates"] or ())
+        withheld = len(wanted & self._found.withheld)
+        if withheld:
+            self._ledger.skip(b"/", "certificates beyond what one answer may hold", count=withheld)
+        content = {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
+        left_over = [path_text(path) for path in sorted(self._left_over)]
+        summary = {
+            "files": self._reader.files,
+            "folders": len(self._walker.folders),
+            "bytes": self._reader.bytes,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "certificates": len(wanted),
+            "places": len(table.places),
+            "keys": len(table.keys),
+            "bundles": len(bundles),
+        }
+        return {
+            "certificates": content,
+            "places": table.places,
+            "keys": table.keys,
+            "bundles": bundles,
+            "summary": summary,
+            "problems": self._ledger.problems(),
+            "skipped": self._ledger.skipped(),
+            "unseen": self._ledger.unseen(),
+            "done": [path_text(path) for path in sorted(self._done)],
+            "left_over": left_over,
+            "complete": not left_over and not withheld and not self._ledger.refused(),
+            "privileged": os.geteuid() == 0,
+        }
+
+
+def _is_program(target: mounts.Target) -> bool:
+    return target.path.startswith(paths_table.PROGRAM_FOLDERS) and t.cast(os.stat_result, target.status).st_mode & 0o111 != 0
+
+
+def _used_by(service: t.Dict[str, t.Any]) -> t.Iterator[bytes]:
+    return (path_bytes(use[role]) for use in service["uses"] for role in _ROLES if use.get(role))

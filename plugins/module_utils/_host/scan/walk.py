@@ -1,0 +1,218 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Walking through folders: every regular file is shown to a reader once, links are collected, and whatever is left out is counted."""
+
+import contextlib
+import errno
+import os
+import sys
+import time
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import mounts, paths_table, patterns, reading
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
+
+_MOST_PROBLEMS = 1000
+_MOST_UNSEEN = 10000
+_REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, errno.EIO))
+_LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
+EXCLUDED = "excluded"
+VANISHED = "it vanished while it was looked at"
+
+
+class OutOfTimeError(ValueError):
+    """The time that a scan may take is over."""
+
+
+class Ledger:
+    """What went wrong and what was left out, counted so that it stays short."""
+
+    def __init__(self) -> None:
+        self._problems: t.Set[t.Tuple[bytes, str]] = set()
+        self._more_problems = 0
+        self._skipped: t.Dict[t.Tuple[str, bytes], t.Tuple[bytes, int]] = {}
+        self._unseen: t.Set[bytes] = set()
+
+    def problem(self, path: bytes, reason: str) -> None:
+        """Note that `path` could not be looked at, or not wholly."""
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.add((path, reason))
+        elif (path, reason) not in self._problems:
+            self._more_problems += 1
+
+    def skip(self, path: bytes, reason: str, top: bytes = b"/", *, count: int = 1) -> None:
+        """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
+        common, before = self._skipped.get((reason, top), (path, 0))
+        self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
+        if len(self._unseen) <= _MOST_UNSEEN:
+            self._unseen.add(path)
+
+    def refused(self) -> bool:
+        """Tell whether the system refused to show something: then nobody knows what lies there."""
+        return self._more_problems > 0 or any(reason.endswith(_REFUSALS) for _path, reason in self._problems)
+
+    def problems(self) -> t.List[t.Dict[str, t.Any]]:
+        """Rows {path, reason}."""
+        rows = [{"path": path_text(path), "reason": reason} for path, reason in sorted(self._problems)]
+        if self._more_problems:
+            rows.append({"path": "/", "reason": f"{self._more_problems} more problems"})
+        return rows
+
+    def skipped(self) -> t.List[t.Dict[str, t.Any]]:
+        """Rows {path, reason, count}."""
+        found = sorted((path, reason, count) for (reason, _top), (path, count) in self._skipped.items())
+        return [{"path": path_text(path), "reason": reason, "count": count} for path, reason, count in found]
+
+    def unseen(self) -> t.List[str]:
+        """Return each path that was left out, or the root when they are too many: nothing below them may be taken for gone."""
+        paths = self._unseen if len(self._unseen) <= _MOST_UNSEEN else {b"/"}
+        return [path_text(path) for path in sorted(paths)]
+
+
+class Rules:
+    """What the walk keeps out of: the tables, the mounts, the user's patterns and the folders of our own."""
+
+    def __init__(self, mounted: mounts.Mounts, exclude: t.Iterable[bytes], own: t.Iterable[bytes], *, home: bool) -> None:
+        self.exclude = patterns.Patterns(exclude)
+        self._reasons = list(paths_table.OUT_FOLDERS.values())
+        self._folders = patterns.Patterns(paths_table.OUT_FOLDERS)
+        self._exact: t.Dict[bytes, str] = dict(mounted.untouched)
+        self._exact.update(mounted.out)
+        self._exact.update(dict.fromkeys(own, paths_table.OUR_REASON))
+        if not home:
+            self._exact[paths_table.HOME] = "home folders, looked into on request"
+
+    def out(self, path: bytes, name: bytes) -> t.Optional[str]:
+        """Return why the folder is not walked into, None when it is."""
+        reason = paths_table.OUT_NAMES.get(name) or self._exact.get(path)
+        if reason is not None:
+            return reason
+        if name.startswith(paths_table.OUR_PREFIX):
+            return paths_table.OUR_REASON
+        index = self._folders.index(path)
+        if index is not None:
+            return self._reasons[index]
+        return EXCLUDED if self.exclude and self.exclude.index(path) is not None else None
+
+
+class Walker:
+    """Walks top folders one after the other; `found(path, seen)` is called for every file that may hold certificates or keys."""
+
+    def __init__(self, rules: Rules, reader: reading.Reader, ledger: Ledger, found: t.Callable[[bytes, reading.Seen], None], deadline: float) -> None:
+        self.folders: t.Set[bytes] = set()
+        self.links: t.List[bytes] = []
+        self._rules = rules
+        self._reader = reader
+        self._ledger = ledger
+        self._found = found
+        self._deadline = deadline
+        self._identities: t.Set[t.Tuple[int, int]] = set()
+        self._stack: t.List[bytes] = []
+
+    def walk(self, top: bytes, *, deep: bool = True) -> None:
+        """Walk the folder `top`, a canonical path; raise OutOfTimeError with the rest of it in `unfinished`."""
+        self._stack = [top]
+        while self._stack:
+            self.check_time()
+            path = self._stack.pop()
+            try:
+                self._folder(path, top, deep)
+            except OutOfTimeError:
+                self._stack.append(path)
+                raise
+            except OSError as exc:
+                self._ledger.problem(path, mounts.reason_of(exc))
+
+    def unfinished(self, top: bytes) -> t.List[bytes]:
+        """Return what is left of `top`: its folders of the first level that are not done, or itself."""
+        depth = top.rstrip(b"/").count(b"/") + 2
+        return sorted({b"/".join(path.split(b"/")[:depth]) for path in self._stack} or {top})
+
+    def check_time(self) -> None:
+        """Raise OutOfTime when it is over."""
+        if time.monotonic() > self._deadline:
+            raise OutOfTimeError
+
+    def _folder(self, path: bytes, top: bytes, deep: bool) -> None:
+        descriptor = reading.open_folder(path)
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_dev, status.st_ino) in self._identities:
+                return
+            with contextlib.closing(_entries(descriptor, path)) as entries:
+                below = self._entries(path, top, descriptor, entries)
+            self._identities.add((status.st_dev, status.st_ino))
+            self.folders.add(path)
+        finally:
+            os.close(descriptor)
+        if deep:
+            self._stack.extend(self._wanted(path, top, below))
+
+    def _entries(self, path: bytes, top: bytes, descriptor: int, entries: t.Iterable["os.DirEntry[t.Any]"]) -> t.List[bytes]:
+        """Look at the files of a folder and return the names of its folders."""
+        below = []
+        look, deadline, monotonic, filtered = self._reader.look, self._deadline, time.monotonic, bool(self._rules.exclude)
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                if monotonic() > deadline:
+                    raise OutOfTimeError
+                if filtered and self._excluded(path, entry.name, top):
+                    continue
+                try:
+                    seen = look(entry.name, descriptor)
+                except (OSError, reading.UnusableError) as exc:
+                    self.refused(_join(path, entry.name), exc, top)
+                    continue
+                if seen is not None:
+                    self._take(_join(path, entry.name), seen, top)
+            elif entry.is_dir(follow_symlinks=False):
+                below.append(os.fsencode(entry.name))
+            elif entry.is_symlink():
+                self.links.append(_join(path, entry.name))
+            else:
+                self._ledger.skip(_join(path, entry.name), "FIFO, socket or device", top)
+        return below
+
+    def _take(self, path: bytes, seen: reading.Seen, top: bytes) -> None:
+        if os.path.basename(path).startswith(paths_table.OUR_PREFIX):
+            self._ledger.skip(path, paths_table.OUR_REASON, top)
+        else:
+            self._found(path, seen)
+
+    def _excluded(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
+        full = _join(path, name)
+        if self._rules.exclude.index(full) is None:
+            return False
+        self._ledger.skip(full, EXCLUDED, top)
+        return True
+
+    def _wanted(self, path: bytes, top: bytes, names: t.Iterable[bytes]) -> t.Iterator[bytes]:
+        for name in names:
+            full = _join(path, name)
+            reason = self._rules.out(full, name)
+            if reason is None:
+                yield full
+            else:
+                self._ledger.skip(full, reason, top)
+
+    def refused(self, path: bytes, error: Exception, top: bytes) -> None:
+        """Note why a file was not looked at."""
+        if isinstance(error, reading.UnusableError):
+            if error.failure:
+                self._ledger.problem(path, error.reason)
+            else:
+                self._ledger.skip(path, error.reason, top)
+        elif isinstance(error, FileNotFoundError):
+            self._ledger.problem(path, VANISHED)
+        elif isinstance(error, OSError):
+            self._ledger.problem(path, mounts.reason_of(error))
+
+
+def _entries(descriptor: int, path: bytes) -> t.Any:
+    """List an open folder; Python 3.6 lists by path alone."""
+    return os.scandir(descriptor) if _LISTS_DESCRIPTORS else os.scandir(path)
+
+
+def _join(folder: bytes, name: t.Union[str, bytes]) -> bytes:
+    return os.path.join(folder, os.fsencode(name))

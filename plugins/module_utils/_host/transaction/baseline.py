@@ -1,0 +1,94 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the services of a certificate were like before anything was touched; an undo leads back to exactly that."""
+
+import os
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services, units
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.look import look_service
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import real_path
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found, facts_or_none
+
+Watched = t.Dict[str, t.Any]  # {"service", "uses", "active": bool, "validation": null or {"ok", "text"}, "served": [look]}, as the journal keeps it
+
+
+def services_here(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
+    """Return every service of this host that the table with the user's entries knows."""
+    table = service_table.check_entries(list(entries))
+    return services.find_services(table, processes.listening(services.process_names(table)).processes)
+
+
+def watched(declared: Declared, found: t.Sequence[t.Dict[str, t.Any]]) -> t.Tuple[t.List[Watched], t.List[str]]:
+    """Return the services of a certificate and a sentence for each declared one that this host does not have.
+
+    They are those that are declared, else every service that names one of the files.
+    """
+    taken = []
+    for service in found:
+        uses = [use for use in service["uses"] if _names_a_file(use, declared)]
+        if uses if declared.services is None else {service["name"], service["entry"]} & set(declared.services):
+            taken.append(_watched(service, uses))
+    absent = set(declared.services or ()) - {name for service in found for name in (service["name"], service["entry"])}
+    return taken, [f"certificate {declared.name!r}: service {name!r} was not found on this host" for name in sorted(absent)]
+
+
+def take(declared: Declared, taken: t.Sequence[Watched], key_types: t.Sequence[str]) -> t.List[Watched]:
+    """Return the services with what their validation says and what they serve now; one that is not active is not looked at."""
+    return [dict(item, validation=validation(item["service"]), served=served(declared, item, key_types)) for item in taken]
+
+
+def validation(service: t.Dict[str, t.Any]) -> t.Optional[t.Dict[str, t.Any]]:
+    """Return what the service's validation says of its configuration, None when it has none."""
+    if not service["validate"] or service["validates"] == "nothing":
+        return None
+    outcome = units.validate(service)
+    return {"ok": outcome.ok, "text": outcome.text}
+
+
+def served(declared: Declared, item: Watched, key_types: t.Sequence[str], times: int = 3) -> t.List[t.Dict[str, t.Any]]:
+    """Return the handshakes with every listener of the certificate, none where there is nothing to look at."""
+    if not item["active"] or not item["uses"] or declared.verify == "none" or not declared.listens:
+        return []
+    return look_service(item["service"], item["uses"], key_types, times, declared.names)
+
+
+def key_types(*kinds: t.Optional[str]) -> t.List[str]:
+    """Return the kinds of key to ask for: any, and each of these; a server may hold several certificates for one name."""
+    return ["any", *sorted({kind for kind in kinds if kind in ("rsa", "ec", "ed25519")})]
+
+
+def check_valid(declared: Declared, baseline: t.Sequence[Watched]) -> None:
+    """Raise HostError when a validation fails already, before anything was changed."""
+    for item in baseline:
+        if item["validation"] is not None and not item["validation"]["ok"]:
+            raise HostError(f"certificate {declared.name!r}: nothing was changed, because already now {item['validation']['text']}")
+
+
+def usable(found: Found, now: float) -> bool:
+    """Would it help to put the old files back: are they a pair that is still valid?"""
+    if found.leaf is None or found.pair is not True:
+        return False
+    not_after = facts_or_none(found.leaf, "not_after")
+    return not_after is not None and not_after > now
+
+
+def _watched(service: t.Dict[str, t.Any], uses: t.List[t.Dict[str, t.Any]]) -> Watched:
+    if not uses and not service["uses"] and service["listeners"]:  # an entry of the user's that has only listeners
+        uses = [{"certificate": None, "key": None, "chain": None, "folder": None, "names": [], "listeners": list(range(len(service["listeners"])))}]
+    active = bool(service["pids"]) if service["active"] is None else service["active"]
+    return {"service": service, "uses": uses, "active": active, "validation": None, "served": []}
+
+
+def _names_a_file(use: t.Dict[str, t.Any], declared: Declared) -> bool:
+    mine = {path for role in declared.roles for path in (real_path(role.path), os.path.realpath(role.path))}
+    for option in ("certificate", "key", "chain"):
+        if use[option] is not None:
+            path = path_bytes(use[option])
+            if real_path(path) in mine or os.path.realpath(path) in mine:
+                return True
+    return use["folder"] is not None and os.path.realpath(path_bytes(use["folder"])) in {os.path.dirname(path) for path in mine}

@@ -1,0 +1,65 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every changing verb does first: wait for the lock, end what was left open, refuse what must not be touched, take the baseline."""
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.program import uninterrupted
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, commit, layout, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import real_path
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock
+
+
+@contextlib.contextmanager
+def changing(context: Context) -> t.Iterator[int]:
+    """Hold the lock of this host, with every earlier transaction at its end; gives the lock's descriptor. What the system refuses becomes a sentence."""
+    try:
+        with uninterrupted(), host_lock(context.state) as lock:
+            staged.heal(context)
+            yield lock
+    except OSError as exc:
+        raise HostError(f"this host refused: {commit.sentence(exc)}") from exc
+
+
+def baseline_for(
+    declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]], found: Found, context: Context, key_types: t.Sequence[str]
+) -> t.List[baseline.Watched]:
+    """Return the baseline of the services, or raise HostError for what makes it wrong to touch anything."""
+    owner = owners.owner_of([role.path for role in declared.roles], commit.installed(context.state, declared.name) is not None)
+    if owner is not None and not declared.takeover:
+        raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
+    _check_paths(declared)
+    watched, absent = baseline.watched(declared, baseline.services_here(entries))
+    if absent:
+        raise HostError("; ".join(absent))
+    taken = baseline.take(declared, watched, key_types)
+    if baseline.usable(found, context.now()):  # a broken pair may be the reason why a validation fails, and a new one mends it
+        baseline.check_valid(declared, taken)
+    return taken
+
+
+def summary(taken: t.Sequence[baseline.Watched]) -> t.Dict[str, t.Any]:
+    """Return the baseline as a result holds it."""
+    return {"services": [{"name": item["service"]["name"], **{key: item[key] for key in ("active", "validation", "served")}} for item in taken]}
+
+
+def _check_paths(declared: Declared) -> None:
+    foreign = layout.foreign_link(declared)
+    if foreign is not None and not declared.takeover:
+        target = path_text(os.readlink(foreign))
+        raise HostError(f"certificate {declared.name!r}: {path_text(foreign)!r} is a link of somebody else's to {target!r}; with takeover it is replaced")
+    for role in declared.roles:
+        folder = os.path.dirname(real_path(role.path))
+        if not os.path.isdir(folder):
+            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} does not exist")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} cannot be written to by this user")
+        if os.path.isdir(role.path):
+            raise HostError(f"certificate {declared.name!r}: {path_text(role.path)!r} is a folder and must be a file")
