@@ -107,6 +107,8 @@ def _key(args: Answer, there: Found, record: Journal, declaration: Declared) -> 
     key = file.content if file is not None and file.key is not None else material.present_key(there)
     if key is None:
         raise HostError(f"certificate {declaration.name!r}: there is no private key on this host that could be used")
+    if args.get("leaf") is not None and there.key is not None and there.key.spki != _facts(declaration, _der(args["leaf"])).spki:
+        raise HostError(f"certificate {declaration.name!r}: the key of what was issued is on this host no more; another run may have renewed it meanwhile")
     return key
 
 

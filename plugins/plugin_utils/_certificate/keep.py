@@ -50,6 +50,15 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """An issuance of which the inventory knows less than its host shows: an earlier run was interrupted before it could tell."""
+
+    issuance: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """One declared certificate after the look at its host."""
 
@@ -60,7 +69,7 @@ class Looked:
     key: KeyRequest
     template: RequestTemplate
     request_digest: str
-    unrecorded: int | None = None  # the issuance that an earlier run installed and could not record as installed
+    unrecorded: tuple[Unrecorded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +175,21 @@ def _found(work: Work, item: t.Mapping[str, t.Any]) -> Found:
         raise KeepError(f"host {work.host.name!r}: what it told of its certificates cannot be read ({type(exc).__name__})") from exc
 
 
-def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], inventory: Inventory) -> Looked:
-    found = _with_issued(inventory, _found(work, item))
+def _unrecorded(found: Found, issued: t.Iterable[Issuance], asked_at: datetime) -> t.Iterator[Unrecorded]:
+    """What became of certificates that are only known as issued. One that is newer than the look may be on its way to the host."""
+    staged = {item.transaction for item in found.staged}
+    for issuance in issued:
+        if found.leaf is not None and issuance.sha256 == found.leaf.sha256:
+            yield Unrecorded(issuance.id, "installed", "it was found on its host")
+        elif issuance.transaction not in staged and issuance.issued is not None and issuance.issued < asked_at:
+            yield Unrecorded(issuance.id, "issued_nowhere", "its host does not have its key any more")
+
+
+def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], inventory: Inventory, asked_at: datetime) -> Looked:
+    there = _found(work, item)
+    issued = (issuance for issuance in inventory.issuances(host=work.host, state="issued") if issuance.name == declared.name)
+    unrecorded = tuple(_unrecorded(there, issued, asked_at))
+    found = _with_issued(inventory, there)
     history = _history(inventory, found)
     key = requested_key(declared, found.leaf)
     template = request_template(declared.names, dict(declared.subject), declared.profile, key_kind=key.type)
@@ -179,7 +201,6 @@ def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains:
         issued_at=next((issuance.issued for issuance in history if issuance.issued), None),
         revoked=any(issuance.state == "revoked" for issuance in history),
     )
-    unrecorded = next((issuance.id for issuance in history if issuance.state == "issued" and issuance.host == work.host), None)
     return Looked(declared, item["declared"], found, decide(declared, found, known, request_digest=digest), key, template, digest, unrecorded)
 
 
@@ -221,7 +242,7 @@ def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
     clocks = _clocks(work, asked_at, _host_time(work, evidence))
     items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
-        looked = tuple(_looked(work, declared, items[declared.name], chains, inventory) for declared in certificates)
+        looked = tuple(_looked(work, declared, items[declared.name], chains, inventory, asked_at) for declared in certificates)
     return Look(looked, _sentences(answer.get("recovered")), clocks, evidence)
 
 
@@ -393,13 +414,13 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
 
 
 def _record_missed(work: Work, look_at: Look) -> None:
-    """An earlier run was interrupted after the installation: the certificate lies there, and the inventory says that it was only issued."""
-    missed = [looked.unrecorded for looked in look_at.looked if looked.unrecorded is not None]
+    """What an earlier run could not record."""
+    missed = [unrecorded for looked in look_at.looked for unrecorded in looked.unrecorded]
     if not missed:
         return
     with work.inventory() as inventory:
-        for issuance in missed:
-            inventory.set_issuance_state(issuance, state="installed", reason="it was found on its host")
+        for each in missed:
+            inventory.set_issuance_state(each.issuance, state=each.state, reason=each.reason)
 
 
 def record_places(work: Work, look_at: Look) -> None:

@@ -147,6 +147,7 @@ def find(
     transaction: str | None = None,
     certificate: str | None = None,
     host: HostName | None = None,
+    state: str | None = None,
 ) -> tuple[Issuance, ...]:
     """Those that match everything given, oldest first."""
     table, hosts = schema.issuances, schema.hosts
@@ -156,7 +157,7 @@ def find(
         .outerjoin(schema.certificates, schema.certificates.c.sha256 == table.c.certificate)
         .order_by(table.c.id)
     )
-    for column, value in ((table.c.id, issuance), (table.c.transaction, transaction), (table.c.certificate, certificate)):
+    for column, value in ((table.c.id, issuance), (table.c.transaction, transaction), (table.c.certificate, certificate), (table.c.state, state)):
         if value is not None:
             statement = statement.where(column == value)
     if host is not None:

@@ -160,11 +160,17 @@ class Inventory:
         return done
 
     def issuances(
-        self, *, issuance: int | None = None, transaction: str | None = None, certificate: str | None = None, host: HostName | None = None
+        self,
+        *,
+        issuance: int | None = None,
+        transaction: str | None = None,
+        certificate: str | None = None,
+        host: HostName | None = None,
+        state: str | None = None,
     ) -> tuple[Issuance, ...]:
         """The issuances that match everything given, oldest first; ``certificate`` is a SHA-256."""
         with self._read() as connection:
-            return issuances.find(connection, issuance=issuance, transaction=transaction, certificate=certificate, host=host)
+            return issuances.find(connection, issuance=issuance, transaction=transaction, certificate=certificate, host=host, state=state)
 
     def known_bundles(self) -> tuple[str, ...]:
         """SHA-256 of the bundles whose certificates are stored: a host need not send them again."""

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -423,3 +424,35 @@ def test_nothing_declared(fleet: Fleet) -> None:
     """A host without a declared certificate is not contacted."""
     assert keeping.look(fleet.work(), (), heal=True).looked == ()
     assert fleet.verbs == []
+
+
+def test_key_that_is_gone(fleet: Fleet) -> None:
+    """What was issued for a key that its host has no more, because another run was faster or a week went by, is listed as issued nowhere."""
+    fleet.lose = ("install", "before")
+    assert fleet.keep_one().outcome == "unknown"
+    fleet.lose = None
+    shutil.rmtree(fleet.folder / "state")
+    (looked,) = fleet.look().looked
+    assert [unrecorded.state for unrecorded in looked.unrecorded] == ["issued_nowhere"]
+    assert fleet.states() == ["issued"]  # looking changes nothing
+    assert fleet.keep_one().outcome == "committed"
+    assert fleet.states() == ["issued_nowhere", "installed"]
+    assert fleet.look().looked[0].unrecorded == ()
+
+
+def test_two_runs_at_once(fleet: Fleet) -> None:
+    """The slower one is told so before anything is touched, and what it was issued does not stay behind."""
+    slow, fast = fleet.work(), fleet.work()
+    slow_look, fast_look = (keeping.look(work, checked([fleet.item()]), heal=True) for work in (slow, fast))
+
+    def overtaken(verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
+        if verb == "install":
+            assert keeping.keep(fast, fast_look)[0].outcome == "committed"
+        return fleet.exchange(verb, args, transaction=transaction)
+
+    (kept,) = keeping.keep(dataclasses.replace(slow, exchange=overtaken), slow_look)
+    assert kept.outcome == "failed"
+    assert kept.text.endswith("the key of what was issued is on this host no more; another run may have renewed it meanwhile")
+    fleet.assert_pair()
+    fleet.keep()
+    assert fleet.states() == ["issued_nowhere", "installed"]
