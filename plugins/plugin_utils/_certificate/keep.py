@@ -185,7 +185,9 @@ def _unrecorded(found: Found, issued: t.Iterable[Issuance], asked_at: datetime) 
             yield Unrecorded(issuance.id, "issued_nowhere", "its host does not have its key any more")
 
 
-def _looked(work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], inventory: Inventory, asked_at: datetime) -> Looked:
+def _looked(
+    work: Work, declared: Declared, item: t.Mapping[str, t.Any], chains: tuple[IssuingChain, ...], *, inventory: Inventory, asked_at: datetime
+) -> Looked:
     there = _found(work, item)
     issued = (issuance for issuance in inventory.issuances(host=work.host, state="issued") if issuance.name == declared.name)
     unrecorded = tuple(_unrecorded(there, issued, asked_at))
@@ -242,7 +244,7 @@ def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
     clocks = _clocks(work, asked_at, _host_time(work, evidence))
     items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
-        looked = tuple(_looked(work, declared, items[declared.name], chains, inventory, asked_at) for declared in certificates)
+        looked = tuple(_looked(work, declared, items[declared.name], chains, inventory=inventory, asked_at=asked_at) for declared in certificates)
     return Look(looked, _sentences(answer.get("recovered")), clocks, evidence)
 
 
