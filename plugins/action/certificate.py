@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, job_id, new_transaction, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, named, preview
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import issuers_from_settings
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -53,7 +53,7 @@ def _result(task: Task, look_at: Look, kept: tuple[Kept, ...]) -> dict[str, t.An
         "due": [one.looked.declared.name for one in kept if one.looked.decision.due],
         "pending": bool(look_at.recovered) or any(one.looked.decision.actions or one.failed or one.looked.unrecorded for one in kept),
         "recovered": list(look_at.recovered),
-        "warnings": [f"certificate {one.looked.declared.name!r}: {text}" for one in kept for text in one.looked.decision.told],
+        "warnings": [named(one.looked.declared.name, text) for one in kept for text in one.looked.decision.told],
     }
     if failed and task.args["step"] == "all":
         result.update(failed=True, msg="; ".join(one.message for one in failed))

@@ -113,7 +113,7 @@ services:
   returned: when O(return_certificates=true)
   type: list
   elements: dict
-keys:
+private_keys:
   description: Private keys by kind, place and public key; never their content.
   returned: when O(return_certificates=true)
   type: list

@@ -28,6 +28,11 @@ class KeepError(ValueError):
     """A declared certificate could not be brought to its desired state."""
 
 
+def named(name: str, text: str) -> str:
+    """A sentence with the certificate's name, once."""
+    return text if text.startswith("certificate ") else f"certificate {name!r}: {text}"
+
+
 class Exchange(t.Protocol):
     """One exchange with the host."""
 
@@ -98,7 +103,7 @@ class Kept:
     @property
     def message(self) -> str:
         """The sentence of a failure, with the certificate's name and what became of its old state."""
-        told = self.text if self.text.startswith("certificate ") else f"certificate {self.looked.declared.name!r}: {self.text}"
+        told = named(self.looked.declared.name, self.text)
         return f"{told}; everything is as it was before" if self.outcome == "undone" else told
 
     def to_result(self) -> dict[str, t.Any]:

@@ -48,5 +48,5 @@ def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetim
         "privileged": answer["privileged"],
     }
     if everything:
-        result.update(certificates=found_certificates(answer, now), services=answer["services"], keys=answer["keys"], bundles=answer["bundles"])
+        result.update(certificates=found_certificates(answer, now), services=answer["services"], private_keys=answer["keys"], bundles=answer["bundles"])
     return result
