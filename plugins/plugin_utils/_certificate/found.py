@@ -168,7 +168,7 @@ def chain_problem(certificate: bytes | None, chain: t.Sequence[bytes]) -> str | 
         certificates = [x509.load_der_x509_certificate(der) for der in (certificate, *chain)]
         for issued, issuer in itertools.pairwise(certificates):
             issued.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as exc:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
         return f"the chain does not lead from the certificate to its issuers: {str(exc) or 'a signature does not verify'}"
     return None
 

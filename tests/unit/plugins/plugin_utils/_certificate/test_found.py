@@ -80,6 +80,7 @@ def test_damaged_leaf_never_raises(position: int, byte: int) -> None:
         (LEAF[0], [OTHER[0]], False),
         (LEAF[0], [ISSUING[0], ISSUING[0]], False),
         (LEAF[0], [b"garbage"], False),
+        (LEAF[0].replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1", 1), [ISSUING[0]], False),  # version 2
     ],
 )
 def test_chain_problem(leaf: bytes | None, chain: list[bytes], good: bool) -> None:
