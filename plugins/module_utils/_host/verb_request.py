@@ -37,6 +37,8 @@ def _recorded(record: Journal) -> Answer:
 def _request(args: Answer, context: Context, declaration: Declared) -> Answer:
     there = found.look_at(declaration)
     taken = prepare.baseline_for(declaration, args["services"], there, context, baseline.key_types(there.key_type, args["key"].get("type")))
+    if not args["key"].get("reuse"):
+        baseline.check_key(declaration, taken)
     with_key = {"name": declaration.name, "declared": args["certificate"], "request_digest": args["request_digest"]}
     record = journal.begin(context.state, t.cast(str, context.transaction), context.now(), state="requesting", actor=context.actor, **with_key)
     _make_key(record, args["key"], there)

@@ -69,6 +69,19 @@ def check_valid(declared: Declared, baseline: t.Sequence[Watched]) -> None:
             raise HostError(f"certificate {declared.name!r}: nothing was changed, because already now {item['validation']['text']}")
 
 
+def check_key(declared: Declared, baseline: t.Sequence[Watched]) -> None:
+    """Raise HostError when a service uses the key with another certificate, too: a new key would part the two."""
+    mine = {os.path.realpath(role.path) for role in declared.roles if role.name != "key"}
+    keys = {os.path.realpath(role.path) for role in declared.roles if role.secret}
+    for item in baseline:
+        for use in item["uses"]:
+            if use["certificate"] is None or use["key"] is None or os.path.realpath(path_bytes(use["certificate"])) in mine:
+                continue
+            if os.path.realpath(path_bytes(use["key"])) in keys:
+                told = f"service {item['service']['name']!r} uses its key with {use['certificate']!r}, too"
+                raise HostError(f"certificate {declared.name!r}: {told}; give it a key_path of its own, or set reuse_key")
+
+
 def usable(found: Found, now: float) -> bool:
     """Would it help to put the old files back: are they a pair that is still valid?"""
     if found.leaf is None or found.pair is not True:

@@ -33,6 +33,15 @@ class TestRequest(HostCase):
         os.unlink(self.host.path("tls.key"))
         self.assertIn("csr", self.host.request(self.host.declared(), [], reuse=True))
 
+    def test_a_key_of_two_certificates(self):
+        """A new key would part the other certificate from its key: nothing is made, unless the key is kept."""
+        self.host.write_pair()
+        uses = [{"certificate": self.host.path(name), "key": self.host.path("tls.key")} for name in ("tls.crt", "other.crt")]
+        entry = {"name": "two", "uses": uses, "reload": "none"}
+        with self.assertRaisesRegex(HostError, "service 'two' uses its key with '.*/other.crt', too; give it a key_path of its own, or set reuse_key"):
+            self.host.request(self.host.declared(), [entry])
+        self.assertIn("csr", self.host.request(self.host.declared(), [entry], reuse=True))
+
     def test_a_present_key_with_a_passphrase(self):
         """It cannot be used again without it, and that is said."""
         self.host.write_pair()

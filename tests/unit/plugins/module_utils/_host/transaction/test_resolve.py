@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.resolve import resolve
+from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
 DECLARED = {"key_path": None, "chain_path": None, "format": "separate"}
 
@@ -38,6 +39,26 @@ class TestResolve(unittest.TestCase):
         services = [{"uses": [{"certificate": self.path("a.pem"), "key": "/keys/a.key", "chain": "/chain.pem"}]}]
         found = self.resolved(self.path("a.pem"), services)
         self.assertEqual((found["key_path"], found["chain_path"], found["format"]), ("/keys/a.key", "/chain.pem", "separate"))
+
+    def test_chain_of_others(self):
+        """A chain file that others name, too, or that leads from another certificate, is not this certificate's to write."""
+        leaf, anchors = (
+            self.path("a.pem", made.certificate("leaf", issuer="ca").decode()),
+            self.path("anchors.pem", made.certificate("other", ca=True).decode()),
+        )
+        chain = self.path("chain.pem", made.certificate("ca", ca=True).decode())
+        own = {"certificate": leaf, "key": "/keys/a.key", "chain": chain}
+        table = (
+            ([own], chain),
+            ([own, dict(own, certificate="/b.pem")], None),
+            ([own, {"certificate": None, "key": None, "chain": chain}], None),
+            ([dict(own, chain=anchors)], None),
+            ([dict(own, chain=self.path("gone.pem"))], self.path("gone.pem")),
+        )
+        for uses, expected in table:
+            with self.subTest(uses=uses):
+                self.assertEqual(self.resolved(leaf, [{"uses": uses}])["chain_path"], expected)
+                self.assertEqual(self.resolved(leaf, [{"uses": uses}], chain_path="/mine.pem")["chain_path"], "/mine.pem")
 
     def test_service_with_one_file(self):
         """A service that names no key reads it from the certificate's file."""
