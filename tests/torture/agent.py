@@ -122,7 +122,7 @@ def kill(program, call, when, both):
 
 
 def calls(program):
-    """Give the program to the interpreter, let it live, and return the calls that it made itself after its start, in order: name, how often so far, text."""
+    """Give the program to the interpreter and let it live; the calls that it made itself after its start, in order: name, how often by then, text."""
     done = kill(program, "execve", NEVER, False)
     found = []
     for line in (read(TRACE) or "").splitlines():

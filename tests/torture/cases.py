@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import typing as t
 
-from estate import Host, pair
+from estate import Host, Played, pair
 from lab import APACHE, HAPROXY, SLOW_RELOAD, Lab, case, read_fingerprint
 
 RSA_ONLY = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
@@ -57,7 +56,8 @@ code=$?
 for word; do
     case $word in
     /var/lib/certops/*key.pem)
-        [ "$1" = dgst ] && /usr/bin/openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$word" && echo "$word" >>/run/slipped
+        [ "$1" = dgst ] || continue
+        /usr/bin/openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$word" && echo "$word" >>/run/slipped
         ;;
     esac
 done
@@ -275,38 +275,38 @@ def read_only_target(lab: Lab) -> None:
 # Controller
 
 
-def controller_steps(lab: Lab, host: Host, wanted: t.Callable[[int], t.Iterable[int]]) -> None:
-    """Kill the process that works on the host as it makes its call number N to the inventory's files; a run more heals."""
-    calls = ["strace", "-f", "-qq", "-e", "signal=none", "-o", str(lab.estate.folder / "controller.strace"), "-e", "trace=fdatasync,fsync,pwrite64"]
-    database = str(lab.estate.database)
-    calls += [word for path in (database, database + "-wal", database + "-journal") for word in ("-P", path)]
-    host.container.order("keep", name="before", folders=host.scenario.folders)
-    before, first = host.served() or "", len(lab.estate.issuances(host.name))
-    for number in wanted(_controller_calls(lab, host, calls)):
-        _restore(lab, host, before)
-        command = [*calls, "-e", f"inject=fdatasync,fsync,pwrite64:signal=SIGKILL:when={number}", *lab.estate.command("rotate")]
-        done = subprocess.run(command, env=lab.estate.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False)
-        lab.log.append(f"killed at call {number}: {done.returncode}\n{done.stdout}{done.stderr}")
-        mark = len(lab.problems)
-        lab.check(host.served() in (before, host.on_disk()), "the service serves neither the old certificate nor that of its file")
-        lab.check(not lab.rotate().failed(host.name), "the next run failed")
-        lab.is_new(host, before)
-        issued = lab.estate.issuances(host.name)[first:]
-        lab.check(sum(bool(row[1]) for row in issued) == 1, f"issuances: {[(row[0], bool(row[1])) for row in issued]}")
-        lab.check([row[0] for row in issued if row[1]] == ["installed"], f"the inventory calls it {[row[0] for row in issued]}")
-        lab.check(lab.estate.rows("pragma integrity_check") == [("ok",)], "the inventory is damaged")
-        lab.problems[mark:] = [f"controller killed at call {number}: {problem}" for problem in lab.problems[mark:]]
+WRITES = "fdatasync,fsync,pwrite64"
 
 
-def _controller_calls(lab: Lab, host: Host, calls: list[str]) -> int:
-    """How many calls the process makes that works on the host."""
-    lab.estate.keep_inventory("before")
-    subprocess.run(
-        [*calls, *lab.estate.command("rotate")], env=lab.estate.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=200, check=True
-    )
-    lines = (lab.estate.folder / "controller.strace").read_text().splitlines()
-    processes = [line.split(None, 1)[0] for line in lines if "(" in line]
-    return max(processes.count(process) for process in set(processes))
+def traced(lab: Lab, inject: str = "") -> tuple[Played, list[tuple[str, str]]]:
+    """A rotation whose controller is traced as it writes to the inventory's files; what it said, and process and call of each write, in order."""
+    log, database = lab.estate.folder / "controller.strace", str(lab.estate.database)
+    argv = ["strace", "-f", "-qq", "-e", "signal=none", "-o", str(log), "-e", f"trace={WRITES}", *(["-e", inject] if inject else [])]
+    argv += [word for path in (database, database + "-wal", database + "-journal") for word in ("-P", path)]
+    environment = lab.estate.environment()
+    command = [*argv, *lab.estate.command("rotate")]
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+    lines = (line.partition("(")[0].split() for line in log.read_text().splitlines() if "(" in line)
+    return Played(done.returncode, done.stdout + done.stderr), [(words[0], words[1]) for words in lines if len(words) == 2]
+
+
+def around_commits(writes: list[tuple[str, str]]) -> list[tuple[str, int]]:
+    """Of the process that writes most, each call that brings a commit to the disk, and the last write before it: call, and how often until then."""
+    processes = [process for process, _ in writes]
+    worker = max(set(processes), key=processes.count)
+    calls = [call for process, call in writes if process == worker]
+    numbered = [(call, calls[: index + 1].count(call)) for index, call in enumerate(calls)]
+    wanted = {index for index, call in enumerate(calls) if call != "pwrite64"}
+    return [numbered[index] for index in sorted(wanted | {index - 1 for index in wanted if index})]
+
+
+def judge_killed_controller(lab: Lab, host: Host, before: str, first: int) -> None:
+    lab.check(host.served() in (before, host.on_disk()), "the service serves neither the old certificate nor that of its file")
+    lab.check(not lab.rotate().failed(host.name), "the next run failed")
+    lab.is_new(host, before)
+    issued = lab.estate.issuances(host.name)[first:]
+    lab.check([row[0] for row in issued if row[1]] == ["installed"], f"issuances: {[(row[0], bool(row[1])) for row in issued]}")
+    lab.check(lab.estate.rows("pragma integrity_check") == [("ok",)], "the inventory is damaged")
 
 
 def _restore(lab: Lab, host: Host, before: str) -> None:
@@ -318,17 +318,23 @@ def _restore(lab: Lab, host: Host, before: str) -> None:
 
 @case
 def controller_killed(lab: Lab) -> None:
-    """The controller is killed between intent, sign, commit, install and record: a run more heals, with one certificate in total."""
+    """The controller is killed right before and after each commit, so between intent, sign, commit, install and record: one certificate in total."""
     host = lab.host()
     lab.rotated(host)
     host.variables["certops_certificates"] = [{**host.scenario.declared, "names": [host.scenario.name, f"more.{host.scenario.name}"]}]
-
-    def chosen(count: int) -> t.Iterable[int]:
-        if os.environ.get("CI") != "true":
-            return range(1, count + 1)
-        return sorted(random.Random(count).sample(range(1, count + 1), min(6, count)))
-
-    controller_steps(lab, host, chosen)
+    before, first = host.served() or "", len(lab.estate.issuances(host.name))
+    lab.estate.keep_inventory("before")
+    host.container.order("keep", name="before", folders=host.scenario.folders)
+    calls = around_commits(traced(lab)[1])
+    chosen = calls if lab.chance is None else sorted(lab.chance.sample(calls, min(5, len(calls))))
+    for call, number in chosen:
+        _restore(lab, host, before)
+        played, _ = traced(lab, f"inject={call}:signal=SIGKILL:when={number}")
+        lab.log.append(f"killed at {call} {number}: {played.code}\n{played.output}")
+        mark = len(lab.problems)
+        lab.check(played.code, "the controller was not killed: the case shows nothing")
+        judge_killed_controller(lab, host, before, first)
+        lab.problems[mark:] = [f"controller killed at {call} {number}: {problem}" for problem in lab.problems[mark:]]
 
 
 def killed_in_the_swap(lab: Lab, both: bool) -> tuple[Host, str | None]:
@@ -426,10 +432,8 @@ def key_replaced(lab: Lab) -> None:
     host = lab.host()
     before = lab.rotated(host)
     path = host.scenario.key
-    host.container.sh(
-        f"cp -p {path} /root/old.key; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/new.key && cat /root/new.key >{path}; "
-        f"touch --reference /root/old.key {path}"
-    )
+    make = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/new.key"
+    host.container.sh(f"cp -p {path} /root/old.key; {make} && cat /root/new.key >{path}; touch --reference /root/old.key {path}")
     told(lab, host, "does not belong to the certificate")
     lab.is_new(host, before)
     lab.unchanged(host)
@@ -458,6 +462,22 @@ def served_from_a_copy(lab: Lab) -> None:
     lab.wait(lambda: host.served() == old, "the copy does not serve the old certificate: the case shows nothing")
     played = lab.rotate("-v")
     lab.check("serves another certificate" in played.output or "does not show the certificate" in played.output, "it is not told that something else is served")
+
+
+@case
+def served_from_a_copy_by_the_unit(lab: Lab) -> None:
+    """The unit itself was started from a copy of the old pair, and its configuration names the real files again: told, and reloaded."""
+    host = lab.host()
+    old = host.on_disk()
+    host.container.sh("cp -a /etc/nginx/tls /opt/tls && cp -p /etc/nginx/conf.d/site.conf /opt/site.conf")
+    new = lab.rotated(host)
+    lab.unchanged(host)
+    host.container.sh("sed -i 's|/etc/nginx/tls|/opt/tls|' /etc/nginx/conf.d/site.conf && systemctl restart nginx && cp -p /opt/site.conf /etc/nginx/conf.d/")
+    lab.wait(lambda: host.served() == old, "the copy does not serve the old certificate: the case shows nothing")
+    told(lab, host, "serves another certificate")
+    lab.check(host.on_disk() == new and host.served() == new, "the certificate that lies there is not served after the run")
+    lab.issued(host, 1)
+    lab.unchanged(host)
 
 
 @case

@@ -21,6 +21,7 @@ IMAGE = os.environ.get("IMAGE", "localhost/certops-fleet:bookworm")
 RUNTIME = os.environ.get("RUNTIME", "runc")
 PREFIX = "certops-torture-"
 INSIDE = "/opt/torture"
+LABEL = f"certops.fleet.torture={os.getpid()}"
 _NUMBERS = itertools.count(1)
 WRAPPER = INSIDE + "/python3"
 
@@ -51,7 +52,7 @@ class Container:
     def start(self, public_key: str) -> None:
         """Start it, let the ssh key in for root and for `deploy` (sudo with a terminal of its own), start the agent."""
         limits = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=8192:8192"]
-        options = ["--name", self.container, "--hostname", self.name, "--runtime", RUNTIME, *limits, "--systemd=always", *self.options]
+        options = ["--name", self.container, "--label", LABEL, "--hostname", self.name, "--runtime", RUNTIME, *limits, "--systemd=always", *self.options]
         podman("run", "--detach", *options, IMAGE, "/sbin/init")
         admit = (HERE.parent.parent / "extensions/molecule/default/files/admit").read_bytes()
         self._wait_for_ssh()
@@ -125,6 +126,13 @@ class Container:
             self._agent.kill()
             self._agent.wait()
         subprocess.run(["podman", "rm", "--force", "--time", "0", self.container], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def remove_all() -> None:
+    """Remove every container of this process."""
+    mine = podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
+    if mine:
+        podman("rm", "--force", "--time", "0", *mine)
 
 
 def fingerprint(pem: str | None) -> str | None:

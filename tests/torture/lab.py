@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import time
 import typing as t
@@ -36,8 +37,9 @@ def case(function: Case) -> Case:
 class Lab:
     """One case at work."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, chance: random.Random | None = None) -> None:
         self.estate = estate
+        self.chance = chance  # where only a sample is wanted
         self.problems: list[str] = []
         self.log: list[str] = []
 

@@ -11,13 +11,14 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import typing as t
 
 import cases  # noqa: F401 - fills CASES
-from container import TortureError
+from container import TortureError, remove_all
 from estate import STATE, Estate, Scenario, scenarios
 from lab import CASES, Lab
 from walk import WAYS, capture, count_calls, parallel, sample, walk_all
@@ -68,11 +69,11 @@ def walk(estate: Estate, group: t.Sequence[Scenario], seconds: float | None, see
             yield f"{walker.scenario.service} {walker.scenario.kind}, {way.label}", problems, f"killed at {kills} calls and let live once"
 
 
-def try_case(name: str) -> tuple[str, list[str], float]:
+def try_case(name: str, chance: random.Random | None) -> tuple[str, list[str], float]:
     """Try one case in an estate of its own; its name, what was wrong, and how long it took."""
     began = time.monotonic()
     estate = Estate(name)
-    lab = Lab(estate)
+    lab = Lab(estate, chance)
     try:
         estate.create_ca()
         CASES[name](lab)
@@ -84,10 +85,10 @@ def try_case(name: str) -> tuple[str, list[str], float]:
     return name, lab.problems, time.monotonic() - began
 
 
-def try_cases(names: t.Sequence[str], score: Score) -> None:
+def try_cases(names: t.Sequence[str], score: Score, seed: int | None) -> None:
     """Try these cases, two at a time."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for name, problems, seconds in pool.map(try_case, names):
+        for name, problems, seconds in pool.map(lambda name: try_case(name, None if seed is None else random.Random(seed)), names):
             score.note(name.replace("_", " "), problems, f"{seconds:.0f} s")
             for problem in problems:
                 print(f"         {problem}", flush=True)
@@ -112,8 +113,9 @@ def main() -> int:
     shutil.rmtree(STATE / "evidence", ignore_errors=True)
     if asked.budget is not None:
         print(f"torture: a sample of the kills for {asked.budget:g} s, --seed {asked.seed}", flush=True)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: (remove_all(), os._exit(143)))
     score = Score()
-    try_cases(names, score)
+    try_cases(names, score, None if asked.budget is None else asked.seed)
     walks(chosen, score, asked.budget, asked.seed)
     print(f"torture: {score.passed} passed, {score.failed} failed")
     return bool(score.failed)

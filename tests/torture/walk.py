@@ -74,8 +74,8 @@ class Way:
 
 
 # While a request is made there is no guardian.
-WAYS = (Way("request", True), Way("install", False), Way("install", True))
-SAMPLED = (WAYS[1], WAYS[2], WAYS[1], WAYS[2], WAYS[0])
+WAYS = (Way("install", True), Way("install", False), Way("request", True))
+SAMPLED = (WAYS[0], WAYS[1], WAYS[0], WAYS[1], WAYS[2])
 
 
 def parallel(function: t.Callable[..., t.Any], items: t.Iterable[t.Any]) -> list[t.Any]:
