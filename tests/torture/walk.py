@@ -75,7 +75,7 @@ class Way:
 
 # While a request is made there is no guardian.
 WAYS = (Way("install", True), Way("install", False), Way("request", True))
-SAMPLED = (WAYS[0], WAYS[1], WAYS[0], WAYS[1], WAYS[2])
+SAMPLED = (*WAYS, *WAYS[:2])
 
 
 def parallel(function: t.Callable[..., t.Any], items: t.Iterable[t.Any]) -> list[t.Any]:
@@ -339,7 +339,7 @@ def sample(estate: Estate, walkers: list[Walker], end: float, chance: random.Ran
         step_all(estate, steps)
         for step in steps:
             done[step.walker.host.name, way].append(step)
-        if time.monotonic() + (time.monotonic() - began) > end and number + 1 >= len(SAMPLED):
+        if time.monotonic() + (time.monotonic() - began) > end and number + 1 >= len(WAYS):
             break
     for walker in walkers:
         for way in WAYS:
