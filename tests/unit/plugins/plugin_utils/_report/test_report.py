@@ -153,3 +153,10 @@ def test_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     (tmp_path / "report").write_text("")
     with pytest.raises(ReportError, match=r"^report '.*report' cannot be written: "):
         write_report(str(tmp_path / "report"), report())
+
+
+def test_the_page_fits_a_narrow_screen() -> None:
+    """The chart shrinks, and only tables scroll to the side."""
+    page = to_html(report())
+    assert "svg { max-width: 100%; height: auto; }" in page
+    assert ".sheet { overflow-x: auto;" in page
