@@ -55,6 +55,7 @@ class Walker:
     new: str = ""  # the certificate of the rotation that was held
     first: int = 0  # how many issuances the inventory has for it at that time
     problems: list[str] = field(default_factory=list)
+    torn: bool = False  # was the pair ever seen not to match?
 
     @property
     def scenario(self) -> Scenario:
@@ -249,6 +250,7 @@ def judge_watched(step: Step) -> None:
     for seconds, verdict in step.seen:
         if verdict == "match":
             continue
+        step.walker.torn = True
         if step.walker.scenario.atomic:
             step.problems.append(f"certificate and key: {verdict} for {seconds} s, in a layout that changes both at once")
         elif seconds > GUARDED and not step.way.both:
@@ -318,7 +320,7 @@ def count_calls(walker: Walker) -> None:
 def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tuple[Walker, int, list[str]]]:
     """Walk every call of an exchange and the run that survives; yields each host with the number of kills and what was wrong."""
     for walker in walkers:
-        walker.problems = []
+        walker.problems, walker.torn = [], False
     for number in itertools.count(1):
         steps = [Step(walker, way, number) for walker in walkers if number <= len(walker.moments[way.exchange].calls)]
         if not steps:
@@ -326,7 +328,13 @@ def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tupl
         step_all(estate, steps)
         for step in steps:
             if step.last:
-                yield step.walker, number - 1, step.walker.problems
+                yield step.walker, number - 1, [*step.walker.problems, *_shows_nothing(step)]
+
+
+def _shows_nothing(step: Step) -> list[str]:
+    """Say it when a walk that must come between key and certificate was never seen to."""
+    must = step.way.exchange == "install" and step.way.both and not step.walker.scenario.atomic
+    return ["no kill was seen to come between key and certificate: the walk shows nothing"] if must and not step.walker.torn else []
 
 
 def sample(estate: Estate, walkers: list[Walker], end: float, chance: random.Random) -> t.Iterator[tuple[Walker, Way, int, list[str]]]:
