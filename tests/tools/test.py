@@ -80,7 +80,7 @@ def host_step() -> str:
         raise StepSkippedError("there is no test of the host ring")
     sources = sorted(str(path.relative_to(BUILD)) for path in (COPY / "plugins/module_utils/_host").rglob("*.py"))
     interpreters = find_interpreters(HOST_PYTHONS)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:  # these tests wait for their servers half of the time
         outcomes = dict(zip(interpreters, pool.map(lambda python: host_outcome(python, sources, tests), interpreters.values()), strict=True))
     for version, outcome in outcomes.items():
         print(f"host: Python {version}: {outcome}", flush=True)
@@ -104,7 +104,7 @@ def host_outcome(python: Path | None, sources: list[str], tests: list[str]) -> s
 def unit_step() -> str:
     """All other unit tests, shown as they run: pytest's own closing line counts them."""
     env = {**tool_environment(), "PYTHONPATH": str(BUILD)}
-    command = [in_venv("python"), "-m", "pytest", "-q", "-o", f"cache_dir={CACHE / 'pytest'}", f"--ignore={HOST_TESTS}"]
+    command = [in_venv("python"), "-m", "pytest", "-q", "--numprocesses", "logical", "-o", f"cache_dir={CACHE / 'pytest'}", f"--ignore={HOST_TESTS}"]
     done = subprocess.run(command, cwd=COPY, env=env, check=False)
     if done.returncode:
         raise CommandError(f"pytest ended with status {done.returncode}")
