@@ -132,7 +132,7 @@ def remove_all() -> None:
     """Remove every container of this process."""
     mine = podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
     if mine:
-        podman("rm", "--force", "--time", "0", *mine)
+        podman("rm", "--force", "--ignore", "--time", "0", *mine)
 
 
 def fingerprint(pem: str | None) -> str | None:

@@ -24,6 +24,7 @@ from lab import CASES, Lab
 from walk import WAYS, capture, count_calls, parallel, sample, walk_all
 
 CI_SECONDS = 360.0
+HARNESS = (TortureError, OSError, ValueError, LookupError, subprocess.SubprocessError)  # what may go wrong in the harness itself
 
 
 class Score:
@@ -75,13 +76,17 @@ def try_case(name: str, chance: random.Random | None) -> tuple[str, list[str], f
     estate = Estate(name)
     lab = Lab(estate, chance)
     try:
-        estate.create_ca()
-        CASES[name](lab)
-    except (TortureError, OSError, subprocess.SubprocessError, LookupError) as exc:
-        lab.problems.append(f"the case could not be ended: {exc}")
-    if lab.problems:
-        lab.problems.append(f"see {lab.keep(name)}")
-    estate.close()
+        try:
+            estate.create_ca()
+            CASES[name](lab)
+        except HARNESS as exc:
+            lab.problems.append(f"the case could not be ended: {exc}")
+        if lab.problems:
+            lab.problems.append(f"see {lab.keep(name)}")
+    except HARNESS as exc:
+        lab.problems.append(f"there is no evidence: {exc}")
+    finally:
+        estate.close()
     return name, lab.problems, time.monotonic() - began
 
 
