@@ -50,6 +50,8 @@ def walks(chosen: t.Sequence[Scenario], score: Score, budget: float | None, seed
         try:
             for name, problems, detail in walk(estate, group, share, seed):
                 score.note(name, problems, detail)
+        except HARNESS as exc:
+            score.note(service, [str(exc)], f"the walk could not be ended: {exc}")
         finally:
             estate.close()
 

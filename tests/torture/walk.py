@@ -207,6 +207,13 @@ def kill(step: Step) -> None:
     judge_left(step, container.order("watched", stop=False), moment)
 
 
+def _kill(step: Step) -> None:
+    try:
+        kill(step)
+    except TortureError as exc:  # the other hosts go on
+        step.problems.append(str(exc))
+
+
 def judge_left(step: Step, seen: list[t.Any], moment: Moment) -> None:
     """The pair matches (at once, or by the guardian in time), and the service serves a certificate that fits."""
     walker = step.walker
@@ -296,7 +303,7 @@ def keep_evidence(step: Step, estate: Estate, played: Played | None) -> str:
 
 def step_all(estate: Estate, steps: list[Step]) -> None:
     """One kill on each of these hosts, then one run that heals them all."""
-    parallel(kill, steps)
+    parallel(_kill, steps)
     exchange = steps[0].way.exchange
     estate.put_inventory_back(exchange)
     played = estate.play("rotate", "--limit", ",".join(step.walker.host.name for step in steps))
