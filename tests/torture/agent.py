@@ -128,7 +128,7 @@ def calls(program):
     for line in (read(TRACE) or "").splitlines():
         name = line.partition("(")[0]
         if name in CALLS.split(","):
-            found.append([name, 1 + sum(name == other for other, _, _ in found), line])
+            found.append([name, 1 + sum(name == other for other, dummy, dummy in found), line])
     return dict(done, calls=found[1:])
 
 

@@ -26,7 +26,7 @@ def reload_that_does_nothing(lab: Lab) -> None:
     host = lab.host()
     before = host.on_disk()
     lab.drop_in(host, "[Service]\nExecReload=\nExecReload=/bin/true\n")
-    for _ in range(2):
+    for dummy in range(2):
         lab.came_back(host, lab.rotate(), before)
         lab.issued(host, 1)
     lab.check(lab.estate.issuances(host.name)[-1][0] == "issued_nowhere", f"what was refused twice is {lab.estate.issuances(host.name)[-1][0]!r}")
@@ -41,7 +41,7 @@ def wrong_key_slipped_in(lab: Lab) -> None:
     host = lab.host(APACHE)
     before = host.on_disk()
     host.container.write("/usr/local/sbin/openssl", OPENSSL_OTHER_KEY, 0o755)
-    for _ in range(2):  # what was refused is tried once more
+    for dummy in range(2):  # what was refused is tried once more
         lab.came_back(host, lab.rotate(), before)
     lab.check(host.container.sh("cat /run/slipped", check=False), "the wrong key was not slipped in: the case shows nothing")
     lab.check("active" in host.container.sh("systemctl is-active apache2", check=False).split(), "apache does not run")
@@ -292,7 +292,7 @@ def traced(lab: Lab, inject: str = "") -> tuple[Played, list[tuple[str, str]]]:
 
 def around_commits(writes: list[tuple[str, str]]) -> list[tuple[str, int]]:
     """Of the process that writes most, each call that brings a commit to the disk, and the last write before it: call, and how often until then."""
-    processes = [process for process, _ in writes]
+    processes = [process for process, dummy in writes]
     worker = max(set(processes), key=processes.count)
     calls = [call for process, call in writes if process == worker]
     numbered = [(call, calls[: index + 1].count(call)) for index, call in enumerate(calls)]
@@ -329,7 +329,7 @@ def controller_killed(lab: Lab) -> None:
     chosen = calls if lab.chance is None else sorted(lab.chance.sample(calls, min(5, len(calls))))
     for call, number in chosen:
         _restore(lab, host, before)
-        played, _ = traced(lab, f"inject={call}:signal=SIGKILL:when={number}")
+        played, dummy = traced(lab, f"inject={call}:signal=SIGKILL:when={number}")
         lab.log.append(f"killed at {call} {number}: {played.code}\n{played.output}")
         mark = len(lab.problems)
         lab.check(played.code, "the controller was not killed: the case shows nothing")
@@ -354,7 +354,7 @@ def killed_in_the_swap(lab: Lab, both: bool) -> tuple[Host, str | None]:
     container.order("watch", certificate=scenario.certificate, key=scenario.key)
     container.sh(f"cd /run/torture && echo {name} {number} {'both' if both else 'worker'} >kill.4 && rm hold && touch go.4")
     lab.came_back(host, lab.finish(run), before)
-    seen = [verdict for _, verdict in container.order("watched")]
+    seen = [verdict for dummy, verdict in container.order("watched")]
     lab.check(seen[-1] == "match" and ("mismatch" in seen or not both), f"the pair was seen as {seen}")  # a guardian may be too fast to be seen
     lab.check("killed by SIGKILL" in (container.read("/run/torture/strace") or ""), "the worker did not die: the case shows nothing")
     container.sh("rm -rf /run/torture")

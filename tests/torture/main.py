@@ -17,10 +17,10 @@ import sys
 import time
 import typing as t
 
-import cases  # noqa: F401 - fills CASES
+import cases
 from container import TortureError, remove_all
 from estate import STATE, Estate, Scenario, scenarios
-from lab import CASES, Lab
+from lab import Lab
 from walk import WAYS, capture, count_calls, parallel, sample, walk_all
 
 CI_SECONDS = 360.0
@@ -80,7 +80,7 @@ def try_case(name: str, chance: random.Random | None) -> tuple[str, list[str], f
     try:
         try:
             estate.create_ca()
-            CASES[name](lab)
+            cases.CASES[name](lab)
         except HARNESS as exc:
             lab.problems.append(f"the case could not be ended: {exc}")
         if lab.problems:
@@ -112,17 +112,23 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def interrupted(_number: int, _frame: object) -> None:
+    """Leave no container behind; threads of the walks are not waited for."""
+    remove_all()
+    os._exit(143)
+
+
 def main() -> int:
     asked = arguments()
     chosen = [scenario for scenario in scenarios() if re.search(asked.only, f"{scenario.service} {scenario.kind}")]
-    names = [name for name in CASES if re.search(asked.only, name)]
+    names = [name for name in cases.CASES if re.search(asked.only, name)]
     if asked.list:
         print("\n".join([*(f"{scenario.service} {scenario.kind}" for scenario in chosen), *names]))
         return 0
     shutil.rmtree(STATE / "evidence", ignore_errors=True)
     if asked.budget is not None:
         print(f"torture: a sample of the kills, about {asked.budget:g} s in all, --seed {asked.seed}", flush=True)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: (remove_all(), os._exit(143)))
+    signal.signal(signal.SIGTERM, interrupted)
     score, began = Score(), time.monotonic()
     try_cases(names, score, None if asked.budget is None else asked.seed)
     walks(chosen, score, None if asked.budget is None else asked.budget - (time.monotonic() - began), asked.seed)

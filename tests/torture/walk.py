@@ -321,7 +321,7 @@ def count_calls(walker: Walker) -> None:
         done = walker.host.container.order("calls", program=moment.program)
         if "CERTOPS-END" not in done["output"]:
             raise TortureError(f"{walker.host.name}: {exchange} does not survive strace: {done}")
-        moment.calls = [*((name, number) for name, number, _ in done["calls"]), SURVIVE]
+        moment.calls = [*((name, number) for name, number, dummy in done["calls"]), SURVIVE]
 
 
 def walk_all(estate: Estate, walkers: list[Walker], way: Way) -> t.Iterator[tuple[Walker, int, list[str]]]:
@@ -364,4 +364,4 @@ def sample(estate: Estate, walkers: list[Walker], end: float, chance: random.Ran
 
 def _chosen(calls: list[tuple[str, int]], chance: random.Random) -> int:
     """Choose one of these calls; those that change what a name stands for more often than those that only bring it to the disk."""
-    return chance.choices(range(1, len(calls) + 1), [1 if name in ("fsync", "execve") else 3 for name, _ in calls])[0]
+    return chance.choices(range(1, len(calls) + 1), [1 if name in ("fsync", "execve") else 3 for name, dummy in calls])[0]

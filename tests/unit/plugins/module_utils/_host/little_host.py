@@ -45,7 +45,7 @@ with open(pid_file + ".new", "w") as file:
     file.write(str(os.getpid()))
 os.rename(pid_file + ".new", pid_file)
 while True:
-    connection, _ = listener.accept()
+    connection, dummy = listener.accept()
     connection.settimeout(5)
     try:
         with context.wrap_socket(connection, server_side=True) as channel:
