@@ -11,10 +11,12 @@ import subprocess
 import typing as t
 
 from estate import Host, Played, pair
-from lab import APACHE, HAPROXY, SLOW_RELOAD, Lab, case, read_fingerprint
+from lab import APACHE, CASES, HAPROXY, SLOW_RELOAD, Lab, case, read_fingerprint
 
 RSA_ONLY = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
 EC_ONLY = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
+
+__all__ = ["CASES"]
 
 
 # Services
@@ -26,7 +28,7 @@ def reload_that_does_nothing(lab: Lab) -> None:
     host = lab.host()
     before = host.on_disk()
     lab.drop_in(host, "[Service]\nExecReload=\nExecReload=/bin/true\n")
-    for dummy in range(2):
+    for _attempt in range(2):
         lab.came_back(host, lab.rotate(), before)
         lab.issued(host, 1)
     lab.check(lab.estate.issuances(host.name)[-1][0] == "issued_nowhere", f"what was refused twice is {lab.estate.issuances(host.name)[-1][0]!r}")
@@ -41,7 +43,7 @@ def wrong_key_slipped_in(lab: Lab) -> None:
     host = lab.host(APACHE)
     before = host.on_disk()
     host.container.write("/usr/local/sbin/openssl", OPENSSL_OTHER_KEY, 0o755)
-    for dummy in range(2):  # what was refused is tried once more
+    for _attempt in range(2):  # what was refused is tried once more
         lab.came_back(host, lab.rotate(), before)
     lab.check(host.container.sh("cat /run/slipped", check=False), "the wrong key was not slipped in: the case shows nothing")
     lab.check("active" in host.container.sh("systemctl is-active apache2", check=False).split(), "apache does not run")
@@ -329,7 +331,7 @@ def controller_killed(lab: Lab) -> None:
     chosen = calls if lab.chance is None else sorted(lab.chance.sample(calls, min(5, len(calls))))
     for call, number in chosen:
         _restore(lab, host, before)
-        played, dummy = traced(lab, f"inject={call}:signal=SIGKILL:when={number}")
+        played, _lines = traced(lab, f"inject={call}:signal=SIGKILL:when={number}")
         lab.log.append(f"killed at {call} {number}: {played.code}\n{played.output}")
         mark = len(lab.problems)
         lab.check(played.code, "the controller was not killed: the case shows nothing")

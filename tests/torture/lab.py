@@ -78,7 +78,7 @@ class Lab:
 
     def finish(self, run: subprocess.Popen[str], seconds: int = 200) -> Played:
         """Wait for a run that was begun."""
-        output, dummy = run.communicate(timeout=seconds)
+        output, _errors = run.communicate(timeout=seconds)
         self.log.append(output)
         return Played(run.returncode, output)
 

@@ -17,7 +17,7 @@ import sys
 import time
 import typing as t
 
-import cases
+from cases import CASES
 from container import TortureError, remove_all
 from estate import STATE, Estate, Scenario, scenarios
 from lab import Lab
@@ -80,7 +80,7 @@ def try_case(name: str, chance: random.Random | None) -> tuple[str, list[str], f
     try:
         try:
             estate.create_ca()
-            cases.CASES[name](lab)
+            CASES[name](lab)
         except HARNESS as exc:
             lab.problems.append(f"the case could not be ended: {exc}")
         if lab.problems:
@@ -121,7 +121,7 @@ def interrupted(_number: int, _frame: object) -> None:
 def main() -> int:
     asked = arguments()
     chosen = [scenario for scenario in scenarios() if re.search(asked.only, f"{scenario.service} {scenario.kind}")]
-    names = [name for name in cases.CASES if re.search(asked.only, name)]
+    names = [name for name in CASES if re.search(asked.only, name)]
     if asked.list:
         print("\n".join([*(f"{scenario.service} {scenario.kind}" for scenario in chosen), *names]))
         return 0

@@ -71,7 +71,7 @@ class TestTampering(HostCase):
 
     def test_another_process_in_the_place_of_a_service(self):
         """What listens where a service would that does not run is looked at, too."""
-        declared, dummy = self.served_pair()
+        declared, _services = self.served_pair()
         entry = self.host.entry(pid_file=os.path.join(self.host.root, "nobody.pid"))
         service = self.host.inspect(declared, [entry])[0]["services"][0]
         self.assertIs(service["active"], False)
