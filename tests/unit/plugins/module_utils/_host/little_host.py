@@ -16,7 +16,7 @@ import uuid
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import verb_inspect, verb_install, verb_request
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import serving
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import owners, serving
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der
 
 # Loads its files at start and at SIGHUP; files that are not a pair leave it as it was.
@@ -71,6 +71,8 @@ class LittleHost:
         os.mkdir(self.folder)
         self.servers = []
         self.port = None
+        # Packages own nothing here, and those of this machine would be read file by file at each look.
+        self.packages, owners.DPKG = owners.DPKG, os.fsencode(os.path.join(self.root, "packages"))
         self._make_ca()
 
     def close(self):
@@ -78,6 +80,7 @@ class LittleHost:
         for server in self.servers:
             server.kill()
             server.wait()
+        owners.DPKG = self.packages
         shutil.rmtree(self.root)
 
     def path(self, name):
