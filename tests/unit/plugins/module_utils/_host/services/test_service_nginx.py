@@ -287,24 +287,24 @@ class Hostile(Nginx):
                 self.assertEqual(len(findings.uses), 1)
 
     def test_large_and_binary_files(self):
-        """Megabytes of whatever are read in seconds, and nothing is raised."""
+        """A megabyte of whatever is read in seconds, and nothing is raised."""
         for name, content in (
-            ("words", b"a 1;" * 500000),
-            ("quotes", b'"\\""' * 500000),
-            ("opened", b'"\\"' * 600000),
-            ("braces", b"{" * 4000000),
-            ("blocks", b"a{}" * 100000),
-            ("spaces", b" " * 4000000),
-            ("random", os.urandom(1000000)),
-            ("random without NUL", os.urandom(1000000).replace(b"\0", b"a")),
-            ("lua", b"a_by_lua_block {" + b"[[" * 900000),
-            ("lua strings", b"a_by_lua_block {" + b'"\\' * 900000),
+            ("words", b"a 1;" * 150000),
+            ("quotes", b'"\\""' * 150000),
+            ("opened", b'"\\"' * 150000),
+            ("braces", b"{" * 1000000),
+            ("blocks", b"a{}" * 30000),
+            ("spaces", b" " * 1000000),
+            ("random", os.urandom(300000)),
+            ("random without NUL", os.urandom(300000).replace(b"\0", b"a")),
+            ("lua", b"a_by_lua_block {" + b"[[" * 250000),
+            ("lua strings", b"a_by_lua_block {" + b'"\\' * 250000),
         ):
             with self.subTest(name=name):
                 self.write("hostile.conf", content)
                 begin = time.monotonic()
                 findings = self.read("http { include hostile.conf; server { ssl_certificate /a; } }")
-                self.assertLess(time.monotonic() - begin, 30)
+                self.assertLess(time.monotonic() - begin, 10)
                 self.assertEqual(findings.uses[-1].certificate, b"/a")
 
 
