@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Paths of a host as text: the same text under every locale, and no byte lost."""
 
+import binascii
 import re
 import typing as t
 
@@ -25,6 +26,11 @@ def path_bytes(text: str) -> bytes:
     except UnicodeEncodeError:
         raise HostError(f"path {text!a} must be text that UTF-8 can write, bytes that are not UTF-8 as \\xNN") from None
     return _ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]), data)
+
+
+def base64_text(data: bytes) -> str:
+    """Return bytes as JSON carries them."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def _escaped(match: "t.Match[str]") -> str:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verb `inspect`: everything that the decision about declared certificates needs, in one look."""
 
-import base64
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import base64_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, commit, declared, found, owners, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
@@ -39,8 +39,8 @@ def _certificate(declaration: Declared, services: t.Sequence[Answer], look: bool
     return {
         "name": declaration.name,
         "files": [found.file_result(file) for file in there.files],
-        "certificate": None if there.leaf is None else _base64(there.leaf),
-        "chain": [_base64(one) for one in there.chain],
+        "certificate": None if there.leaf is None else base64_text(there.leaf),
+        "chain": [base64_text(one) for one in there.chain],
         "key": found.key_result(there),
         "pair": there.pair,
         "services": [_service(declaration, item, there, look) for item in watched],
@@ -68,7 +68,3 @@ def _contested(there: Found, installed: t.Optional[Answer]) -> t.Optional[str]:
     if there.key is not None and there.key.spki is not None and there.key.spki != installed["spki"]:
         return f"the private key is not the one that transaction {installed['transaction']} put there"
     return None
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

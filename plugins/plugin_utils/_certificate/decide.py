@@ -9,13 +9,12 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import EXPIRES, MOST_ATTEMPTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Leaf, Staged
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import CLOCK_ERROR, effective_window, jitter, judged_now, stamp
 
 FORBIDDEN_SIGNATURES = ("md2", "md5", "sha1")
-STAGED_ATTEMPTS = 2
-STAGED_SECONDS = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +169,7 @@ def _attributes(desired: Declared, found: Found) -> list[str]:
 
 def _usable_staged(found: Found, request_digest: str) -> Staged | None:
     """What an earlier run left and this one may use once more: the same request, young, not refused twice."""
-    usable = [
-        staged for staged in found.staged if staged.request_digest == request_digest and staged.attempts < STAGED_ATTEMPTS and staged.age < STAGED_SECONDS
-    ]
+    usable = [staged for staged in found.staged if staged.request_digest == request_digest and staged.attempts < MOST_ATTEMPTS and staged.age < EXPIRES]
     return max(usable, key=lambda staged: (staged.certificate is not None, -staged.age), default=None)
 
 

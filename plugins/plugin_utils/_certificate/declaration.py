@@ -9,14 +9,12 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import LAYOUTS, ROLLBACKS, VERIFICATIONS
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import Window, parse_window
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES, Profile
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 
-VERIFY = ("when_seen_before", "required", "none")
-LAYOUT = ("auto", "in_place", "link", "exchange")
-ROLLBACK = ("auto", "always", "never")
 KEY_TYPES = ("auto", "ec", "rsa", "ed25519")
 
 # The sub-options of one declared certificate, in the form of ansible-core's argument specs.
@@ -39,9 +37,9 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "key_mode": {"type": "raw", "no_log": False},
     "services": {"type": "list", "elements": "str"},
     "check": {"type": "list", "elements": "str"},
-    "verify": {"type": "str", "default": "when_seen_before", "choices": list(VERIFY)},
-    "layout": {"type": "str", "default": "auto", "choices": list(LAYOUT)},
-    "rollback": {"type": "str", "default": "auto", "choices": list(ROLLBACK)},
+    "verify": {"type": "str", "default": "when_seen_before", "choices": list(VERIFICATIONS)},
+    "layout": {"type": "str", "default": "auto", "choices": list(LAYOUTS)},
+    "rollback": {"type": "str", "default": "auto", "choices": list(ROLLBACKS)},
     "takeover": {"type": "bool", "default": False},
     "managed": {"type": "bool", "default": True},
 }

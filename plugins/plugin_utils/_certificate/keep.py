@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import typing as t
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
@@ -140,7 +140,6 @@ class Look:
     looked: tuple[Looked, ...]
     recovered: tuple[str, ...] = ()
     clocks: str | None = None
-    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 def _chains(issuers: Issuers) -> tuple[IssuingChain, ...]:
@@ -245,12 +244,11 @@ def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
     asked = {"certificates": [declared.for_host() for declared in certificates], "services": list(work.services), "look": True, "heal": heal}
     asked_at = work.now()
     answer = work.exchange("inspect", asked)
-    evidence = answer.get("_host") or {}
-    clocks = _clocks(work, asked_at, _host_time(work, evidence))
+    clocks = _clocks(work, asked_at, _host_time(work, answer.get("_host") or {}))
     items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
         looked = tuple(_looked(work, declared, items[declared.name], chains, inventory=inventory, asked_at=asked_at) for declared in certificates)
-    return Look(looked, _sentences(answer.get("recovered")), clocks, evidence)
+    return Look(looked, _sentences(answer.get("recovered")), clocks)
 
 
 def _request(work: Work, looked: Looked, transaction: str) -> bytes:

@@ -13,8 +13,9 @@ import re
 import secrets
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import encode, integer, object_identifier
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import UnsupportedAlgorithm, ciphers, ec, hashes, rsa, serialization
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import OCTET_STRING, SEQUENCE, DerError, children, encode, integer, oid_bytes, read
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import OCTET_STRING, SEQUENCE, DerError, children, read
 
 KEY_TYPES = ("ecdsa_p256", "ecdsa_p384", "ecdsa_p521", "rsa_3072", "rsa_4096")
 # OpenSSL refuses longer ones.
@@ -80,9 +81,9 @@ def encrypted_pem(private_key: t.Any, passphrase: bytes) -> bytes:
     padding = 16 - len(plain) % 16
     encryptor = ciphers.Cipher(ciphers.algorithms.AES(secret), ciphers.modes.CBC(vector)).encryptor()
     sealed = encryptor.update(plain + bytes([padding]) * padding) + encryptor.finalize()
-    derivation = encode(SEQUENCE, oid_bytes(_SCRYPT), encode(SEQUENCE, encode(OCTET_STRING, salt), *map(integer, SCRYPT)))
-    scheme = encode(SEQUENCE, oid_bytes(_AES256_CBC), encode(OCTET_STRING, vector))
-    algorithm = encode(SEQUENCE, oid_bytes(_PBES2), encode(SEQUENCE, derivation, scheme))
+    derivation = encode(SEQUENCE, object_identifier(_SCRYPT), encode(SEQUENCE, encode(OCTET_STRING, salt), *map(integer, SCRYPT)))
+    scheme = encode(SEQUENCE, object_identifier(_AES256_CBC), encode(OCTET_STRING, vector))
+    algorithm = encode(SEQUENCE, object_identifier(_PBES2), encode(SEQUENCE, derivation, scheme))
     text = base64.b64encode(encode(SEQUENCE, algorithm, encode(OCTET_STRING, sealed))).decode()
     lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
     return f"-----BEGIN ENCRYPTED PRIVATE KEY-----\n{lines}\n-----END ENCRYPTED PRIVATE KEY-----\n".encode()

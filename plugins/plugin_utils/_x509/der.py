@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads and writes the few DER structures that are needed below the level of cryptography (X.690, RFC 5280 section 4.1).
+"""Takes certificates apart below the level of cryptography (X.690, RFC 5280 section 4.1).
 
-The reader is lenient on purpose: it takes apart what a strict parser rejects, so that the rest of it can still be told.
+The reader is lenient on purpose: it takes apart what a strict parser rejects, so that the rest of it can still be told. What writes DER is the host ring's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE, SET = 0x01, 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import encode, integer, object_identifier
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE = 0x01, 0x02, 0x03, 0x04, 0x06, 0x30
 
 
 class DerError(ValueError):
@@ -81,33 +83,6 @@ def children(content: bytes) -> list[Element]:
     return found
 
 
-def encode(tag: int, *parts: bytes) -> bytes:
-    """Return one element with that tag whose content is the parts joined."""
-    content = b"".join(parts)
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
-
-
-def integer(value: int) -> bytes:
-    """Return a DER INTEGER."""
-    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-
-
-def oid_bytes(dotted: str) -> bytes:
-    """Return a DER OBJECT IDENTIFIER."""
-    first, second, *rest = (int(arc) for arc in dotted.split("."))
-    octets = bytearray()
-    for arc in (first * 40 + second, *rest):
-        group = [arc & 0x7F]
-        while arc := arc >> 7:
-            group.append(0x80 | arc & 0x7F)
-        octets += bytes(reversed(group))
-    return encode(OID, bytes(octets))
-
-
 def oid_text(content: bytes) -> str:
     """Return the dotted form of an object identifier's content."""
     arcs: list[int] = []
@@ -161,9 +136,9 @@ def certificate_parts(der: bytes) -> CertificateParts:
 
 
 # An Ed25519 key (RFC 8410 section 4) and a validity: what stands in for the parts that are not being looked at.
-_ANY_KEY = encode(SEQUENCE, encode(SEQUENCE, oid_bytes("1.3.101.112")), encode(BIT_STRING, bytes(33)))
+_ANY_KEY = encode(SEQUENCE, encode(SEQUENCE, object_identifier("1.3.101.112")), encode(BIT_STRING, bytes(33)))
 _ANY_VALIDITY = encode(SEQUENCE, encode(0x17, b"700101000000Z"), encode(0x17, b"700101000000Z"))
-_ANY_ALGORITHM = encode(SEQUENCE, oid_bytes("1.3.101.112"))
+_ANY_ALGORITHM = encode(SEQUENCE, object_identifier("1.3.101.112"))
 _ANY_NAME = encode(SEQUENCE)
 
 

@@ -40,7 +40,6 @@ AGREEMENT_USAGES = {"encipher_only": "Encipher Only", "decipher_only": "Decipher
 OCSP = "1.3.6.1.5.5.7.48.1"
 CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 
-Extensions = t.Mapping[str, t.Any]
 Fields = dict[str, t.Any]
 
 

@@ -17,6 +17,8 @@ CLOSED = ("requested", "committed", "undone", "failed", "moved")
 KEY, REQUEST, LEAF, CHAIN = b"key.pem", b"csr.der", b"leaf.pem", b"chain.pem"
 MATERIAL = (KEY, REQUEST, LEAF, CHAIN)
 OLD = b"old"
+MOST_ATTEMPTS = 2  # installations of one staged certificate
+EXPIRES = 7 * 86400  # seconds that a staged key is kept
 
 _NAME = re.compile("[0-9a-f]{32}")
 _FILE = b"journal.json"

@@ -3,16 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keys, requests and certificates that wait in the state folder for their installation."""
 
-import base64
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import base64_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files, found, journal
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.commit import recover, sentence
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import CHAIN, KEY, LEAF, REQUEST, Journal
-
-MOST_ATTEMPTS = 2
-EXPIRES = 7 * 86400  # seconds
 
 
 def staged_for(state: bytes, name: str, now: float) -> t.List[t.Dict[str, t.Any]]:
@@ -41,7 +38,7 @@ def still_open(context: Context) -> t.List[t.Dict[str, t.Any]]:
             text = f"it was interrupted while it was {record.state}; the next run that may change something brings it to an end"
             waiting.append({"transaction": record.transaction, "outcome": "open", "text": text})
         elif _expired(record, context.now()):
-            text = f"the key staged for certificate {record.data['name']!r} has waited for more than {EXPIRES // 86400} days"
+            text = f"the key staged for certificate {record.data['name']!r} has waited for more than {journal.EXPIRES // 86400} days"
             waiting.append({"transaction": record.transaction, "outcome": "open", "text": text})
     return waiting
 
@@ -52,13 +49,13 @@ def expire(context: Context) -> t.List[t.Dict[str, t.Any]]:
     for record in journal.load_all(context.state):
         if _expired(record, context.now()):
             journal.remove_material(record)
-            text = f"the key staged for certificate {record.data['name']!r} had waited for more than {EXPIRES // 86400} days and was removed"
+            text = f"the key staged for certificate {record.data['name']!r} had waited for more than {journal.EXPIRES // 86400} days and was removed"
             done.append({"transaction": record.transaction, "outcome": "expired", "text": text})
     return done
 
 
 def _expired(record: Journal, now: float) -> bool:
-    return record.state in journal.CLOSED and record.has(KEY) and now - record.data["created"] > EXPIRES
+    return record.state in journal.CLOSED and record.has(KEY) and now - record.data["created"] > journal.EXPIRES
 
 
 def open_staged(context: Context, transaction: str, source: str, name: str) -> Journal:
@@ -66,7 +63,7 @@ def open_staged(context: Context, transaction: str, source: str, name: str) -> J
     record = journal.load(context.state, source)
     if record is None or record.data["name"] != name or not record.has(KEY):
         raise HostError(f"certificate {name!r}: this host holds no key staged by transaction {source!r}")
-    if record.data["attempts"] >= MOST_ATTEMPTS:
+    if record.data["attempts"] >= journal.MOST_ATTEMPTS:
         raise HostError(f"certificate {name!r}: what transaction {source!r} staged was refused {record.data['attempts']} times and is not tried again")
     return record if source == transaction else _taken_over(context, record, transaction)
 
@@ -89,15 +86,11 @@ def _result(record: Journal, now: float) -> t.Dict[str, t.Any]:
     return {
         "transaction": record.transaction,
         "state": record.state,
-        "csr": _base64(files.read(record.path(REQUEST))) if record.has(REQUEST) else None,
-        "certificate": _base64(leaf[0]) if leaf else None,
-        "chain": [_base64(one) for one in chain],
+        "csr": base64_text(files.read(record.path(REQUEST))) if record.has(REQUEST) else None,
+        "certificate": base64_text(leaf[0]) if leaf else None,
+        "chain": [base64_text(one) for one in chain],
         "spki": record.data.get("spki"),
         "request_digest": record.data.get("request_digest"),
         "attempts": record.data["attempts"],
         "age": now - record.data["created"],
     }
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

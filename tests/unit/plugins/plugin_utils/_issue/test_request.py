@@ -16,14 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import encode, integer, object_identifier
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import RequestError, Wanted, checked_request, request_template, wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import AuthoritySettingsError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.subject import SubjectError
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import BIT_STRING, SEQUENCE, encode, integer, oid_bytes
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import BIT_STRING, SEQUENCE
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import canonical_names
 
-ECDSA_SHA256 = encode(SEQUENCE, oid_bytes("1.2.840.10045.4.3.2"))
+ECDSA_SHA256 = encode(SEQUENCE, object_identifier("1.2.840.10045.4.3.2"))
 OID = x509.NameOID
 EKU = x509.ExtendedKeyUsageOID
 

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import SEQUENCE, Element, certificate_with, children, encode, integer, oid_bytes, read
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import encode, integer, object_identifier
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import SEQUENCE, Element, certificate_with, children, read
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import UNKNOWN, certificate_info
 
 
@@ -120,11 +121,16 @@ BROKEN = [
     ("a validity that is no time", {"validity": encode(SEQUENCE, encode(0x17, b"x"), encode(0x17, b"y"))}, "validity: ", {"not_after": None, "expired": None}),
     (
         "a subject that is no UTF-8",
-        {"subject": encode(SEQUENCE, encode(0x31, encode(SEQUENCE, oid_bytes("2.5.4.3"), encode(0x0C, b"\xff"))))},
+        {"subject": encode(SEQUENCE, encode(0x31, encode(SEQUENCE, object_identifier("2.5.4.3"), encode(0x0C, b"\xff"))))},
         "subject: ",
         {"subject": None},
     ),
-    ("a key of an unknown kind", {"key": encode(SEQUENCE, encode(SEQUENCE, oid_bytes("1.2.3")), encode(3, b"\0x"))}, "public_key: ", {"public_key_type": None}),
+    (
+        "a key of an unknown kind",
+        {"key": encode(SEQUENCE, encode(SEQUENCE, object_identifier("1.2.3")), encode(3, b"\0x"))},
+        "public_key: ",
+        {"public_key_type": None},
+    ),
 ]
 
 
@@ -142,8 +148,8 @@ def test_a_broken_part_does_not_hide_the_others(rich: bytes, fields: dict[str, b
 def test_a_broken_extension_does_not_hide_the_others(rich: bytes) -> None:
     """Only the alternative name is lost, and it is told."""
     raw = [element.raw for element in extension_elements(rich)]
-    broken = encode(SEQUENCE, oid_bytes("2.5.29.17"), encode(4, b"\x30\x03\x82\x05a"))
-    info = certificate_info(with_extensions(rich, [*(each for each in raw if oid_bytes("2.5.29.17") not in each), broken]))
+    broken = encode(SEQUENCE, object_identifier("2.5.29.17"), encode(4, b"\x30\x03\x82\x05a"))
+    info = certificate_info(with_extensions(rich, [*(each for each in raw if object_identifier("2.5.29.17") not in each), broken]))
     assert info["subject_alt_name"] is None
     assert "extension subject_alt_name: " in info["problem"]
     assert info["is_ca"] is True
@@ -153,7 +159,7 @@ def test_a_broken_extension_does_not_hide_the_others(rich: bytes) -> None:
 def test_an_extension_that_is_there_twice_is_told(rich: bytes) -> None:
     """The first one counts."""
     raw = [element.raw for element in extension_elements(rich)]
-    info = certificate_info(with_extensions(rich, [*raw, encode(SEQUENCE, oid_bytes("2.5.29.19"), encode(4, encode(SEQUENCE)))]))
+    info = certificate_info(with_extensions(rich, [*raw, encode(SEQUENCE, object_identifier("2.5.29.19"), encode(4, encode(SEQUENCE)))]))
     assert info["problem"] == "extension basic_constraints: it occurs more than once"
     assert info["is_ca"] is True
 
