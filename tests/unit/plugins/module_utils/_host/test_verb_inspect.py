@@ -8,7 +8,7 @@ import os
 import unittest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import verb_inspect
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import journal, lock, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import journal, lock
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import HostCase, openssl
 
 
@@ -114,7 +114,7 @@ class TestHeal(HostCase):
         asked = self.host.request(declared, [])
         now = self.host.context().now()
         for age, heal, outcomes in ((-60, True, []), (60, False, ["open"]), (60, True, ["expired"]), (60, False, [])):
-            context = self.host.context()._replace(now=lambda age=age: now + staged.EXPIRES + age)
+            context = self.host.context()._replace(now=lambda age=age: now + journal.EXPIRES + age)
             answer = verb_inspect.run({"certificates": [declared], "services": [], "look": False, "heal": heal}, context)
             self.assertEqual([(one["transaction"], one["outcome"]) for one in answer["recovered"]], [(asked["staged"], one) for one in outcomes])
         self.assertEqual(self.host.inspect(declared, [])[0]["staged"], [])
