@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import EXPIRES, MOST_ATTEMPTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Leaf, Staged
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, FoundFile, Leaf, Staged
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import CLOCK_ERROR, effective_window, jitter, judged_now, stamp
 
 FORBIDDEN_SIGNATURES = ("md2", "md5", "sha1")
@@ -137,8 +138,20 @@ def _chain_sentences(found: Found, known: Known) -> list[str]:
     chain = next((chain for chain in known.chains if found.leaf is not None and chain.issued(found.leaf)), None)
     wrong = chain is not None and found.chain[: len(chain.certificates)] != chain.certificates
     sentences = [f"the chain on disk is not that of issuer {chain.issuer!r}"] if chain is not None and wrong else []
-    absent = [file for file in found.files if file.role in ("chain", "fullchain") and file.state != "present" and found.chain]
-    return sentences + [f"{file.path} is {file.state}" for file in absent]
+    beside = [file for file in found.files if file.role in ("chain", "fullchain")]
+    sentences += [f"{file.path} is {file.state}" for file in beside if file.state != "present" and found.chain]
+    expected = () if chain is None else tuple(hashlib.sha256(der).hexdigest() for der in chain.certificates)
+    return sentences + [sentence for file in beside if file.certificates and (sentence := _held_otherwise(file, found, expected))]
+
+
+def _held_otherwise(file: FoundFile, found: Found, expected: tuple[str, ...]) -> str | None:
+    """What is wrong in a file beside the certificate's own: one that an earlier renewal has not reached serves the old certificate."""
+    held = file.certificates
+    if file.role == "fullchain":
+        if found.leaf is not None and held[0] != found.leaf.sha256:
+            return f"{file.path} begins with another certificate"
+        held = held[1:]
+    return f"{file.path} does not hold the issuer's chain" if held[: len(expected)] != expected else None
 
 
 def _served_otherwise(found: Found, *, stopped: bool) -> list[str]:

@@ -54,7 +54,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """One file of a declared certificate as it lies on the host."""
+    """One file of a declared certificate as it lies on the host; C(certificates) are the fingerprints of what stands in it, in order."""
 
     role: str
     path: str
@@ -62,6 +62,7 @@ class FoundFile:
     owner: str | None
     group: str | None
     mode: str | None
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,6 @@ class Found:
     probes: tuple[Probe, ...]
     owned_by: str | None
     contested: str | None
-    installed_sha256: str | None
     staged: tuple[Staged, ...]
     services: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()  # those of the services that do not run
@@ -143,6 +143,11 @@ def _bytes(text: str | None) -> bytes | None:
     return base64.b64decode(text, validate=True) if text else None
 
 
+def _file(item: t.Mapping[str, t.Any]) -> FoundFile:
+    certificates = tuple(str(fingerprint) for fingerprint in item.get("certificates") or ())
+    return FoundFile(item["role"], item["path"], item["state"], item.get("owner"), item.get("group"), item.get("mode"), certificates)
+
+
 def _staged(item: t.Mapping[str, t.Any]) -> Staged:
     return Staged(
         transaction=str(item["transaction"]),
@@ -179,9 +184,7 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
     chain = tuple(base64.b64decode(der) for der in item.get("chain") or ())
     services = item.get("services") or ()
     return Found(
-        files=tuple(
-            FoundFile(file["role"], file["path"], file["state"], file.get("owner"), file.get("group"), file.get("mode")) for file in item.get("files") or ()
-        ),
+        files=tuple(_file(file) for file in item.get("files") or ()),
         certificate=certificate,
         leaf=None if certificate is None else leaf_from_der(certificate),
         chain=chain,
@@ -190,7 +193,6 @@ def found_from_host(item: t.Mapping[str, t.Any]) -> Found:
         probes=tuple(_probe(str(service["name"]), probe) for service in services for probe in service.get("served") or ()),
         owned_by=item.get("owned_by"),
         contested=item.get("contested"),
-        installed_sha256=(item.get("installed") or {}).get("sha256"),
         staged=tuple(_staged(staged) for staged in item.get("staged") or ()),
         services=tuple(str(service["name"]) for service in services),
         stopped=tuple(str(service["name"]) for service in services if service.get("active") is False),

@@ -90,6 +90,7 @@ def file_result(file: FoundFile) -> t.Dict[str, t.Any]:
         "state": file.state,
         "link": path_text(os.readlink(path)) if os.path.islink(path) else None,
         "digest": _digest(file),
+        "certificates": [hashlib.sha256(certificate).hexdigest() for certificate in file.certificates],
     }  # type: t.Dict[str, t.Any]
     result.update(dict.fromkeys(("owner", "group", "mode", "mtime", "ctime", "size")))
     if status is not None:

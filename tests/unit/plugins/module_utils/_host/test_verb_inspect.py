@@ -4,6 +4,7 @@
 """The verb `inspect`: what it shows, tells and heals."""
 
 import base64
+import hashlib
 import os
 import unittest
 
@@ -60,6 +61,16 @@ class TestTampering(HostCase):
         self.host.write("tls.crt", openssl("x509", "-in", self.host.path("tls.crt")), 0o644)
         found = self.host.inspect(declared, services)[0]
         self.assertEqual((found["chain"], found["contested"]), ([], None))
+
+    def test_what_stands_in_each_file(self):
+        """Each file is answered with the fingerprints of its certificates, in their order; a key's file has none."""
+        self.host.write_pair()
+        declared = self.host.declared(fullchain_path=self.host.path("full.crt"))
+        texts = [openssl("x509", "-in", self.host.path("tls.crt")), openssl("req", "-x509", "-key", self.host.path("tls.key"), "-subj", "/CN=other")]
+        self.host.write("full.crt", b"".join(reversed(texts)), 0o644)
+        expected = [hashlib.sha256(openssl("x509", "-outform", "der", given=text)).hexdigest() for text in texts]
+        held = {file["role"]: file["certificates"] for file in self.host.inspect(declared, [])[0]["files"]}
+        self.assertEqual((held["certificate"][0], held["key"], held["fullchain"]), (expected[0], [], expected[::-1]))
 
     def test_a_service_that_serves_a_copy(self):
         """What a listener shows is answered beside what is on the disk."""

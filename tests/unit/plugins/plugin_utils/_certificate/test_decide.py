@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -66,7 +67,6 @@ def found(**changes: t.Any) -> Found:
         probes=(),
         owned_by=None,
         contested=None,
-        installed_sha256=None,
         staged=(),
     )
     return dataclasses.replace(good, **changes)
@@ -143,6 +143,34 @@ def test_other_chain_is_no_new_certificate() -> None:
     """A renewed or cross-signed issuing CA means a new chain, not a new certificate."""
     assert decided(there=found(chain=(b"issuing before",))).actions == ("chain",)
     assert decided(there=found(chain=())).actions == ("chain",)
+
+
+ISSUING = hashlib.sha256(b"issuing").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("role", "held", "sentence"),
+    [
+        ("fullchain", ("a" * 64, ISSUING), None),
+        ("fullchain", ("a" * 64, ISSUING, "d" * 64), None),
+        ("fullchain", ("c" * 64, ISSUING), "/tls/fullchain begins with another certificate"),
+        ("fullchain", ("a" * 64,), "/tls/fullchain does not hold the issuer's chain"),
+        ("chain", (ISSUING,), None),
+        ("chain", ("d" * 64,), "/tls/chain does not hold the issuer's chain"),
+    ],
+)
+def test_what_stands_in_the_files_beside(role: str, held: tuple[str, ...], sentence: str | None) -> None:
+    """A file that is for the chain, or for certificate and chain, is written again when something else stands in it."""
+    decision = decided(there=found(files=(file("certificate"), file("key"), file(role, certificates=held))))
+    assert decision.actions == (("chain",) if sentence else ())
+    assert list(decision.told) == ([sentence] if sentence else [])
+
+
+def test_a_stale_file_beside_a_certificate_of_somebody_else() -> None:
+    """Where the chain is not known, it is at least the certificate that must be the same."""
+    files = (file("certificate"), file("fullchain", certificates=("c" * 64,)))
+    there = found(leaf=leaf(issuer="Public CA", authority_key="cc"), chain=(b"public",), files=files)
+    assert decided(there=there).actions == ("chain",)
 
 
 def test_not_loaded_is_a_reload() -> None:
