@@ -149,13 +149,13 @@ def folder_with_a_backup_before(lab: Lab) -> None:
 
 def cut(lab: Lab, host: Host) -> None:
     """Kill every ssh session on the host as the service is about to reload."""
-    lab.wait(lambda: host.container.read("/run/reloads"), "the reload was not begun", 60)
+    lab.wait(lambda: host.container.read("/run/reloads"), "the reload was not begun")
     host.container.sh('main=$(systemctl show --property MainPID --value ssh); for pid in $(pgrep -x sshd); do [ "$pid" = "$main" ] || kill -9 "$pid"; done')
 
 
 def one_swap_one_reload(lab: Lab, host: Host, before: str | None) -> None:
     """After a cut: the files changed once, the service was reloaded once, one certificate was issued."""
-    lab.wait(lambda: host.container.order("run", argv=["flock", "-n", "/var/lib/certops/lock", "true"])["code"] == 0, "the lock is held", 60)
+    lab.wait(lambda: host.container.order("run", argv=["flock", "-n", "/var/lib/certops/lock", "true"])["code"] == 0, "the lock is held")
     lab.is_new(host, before)
     changes = host.container.order("changes")
     lab.check(changes == 1, f"the certificate's file changed {changes} times")
@@ -346,7 +346,7 @@ def killed_in_the_swap(lab: Lab, both: bool) -> tuple[Host, str | None]:
     container, scenario = host.container, host.scenario
     container.sh("mkdir -p /run/torture && cd /run/torture && touch hold go.1 go.2 go.3 go.5")
     run = lab.start_rotate()
-    lab.wait(lambda: container.read("/run/torture/waiting.4") is not None, "the installation was not begun", 60)
+    lab.wait(lambda: container.read("/run/torture/waiting.4") is not None, "the installation was not begun")
     container.order("keep", name="swap", folders=scenario.folders)
     calls = container.order("calls", program=container.read("/run/torture/program.4"))["calls"]
     container.order("put_back", name="swap", folders=scenario.folders)
@@ -389,7 +389,7 @@ def all_of_ansible_killed(lab: Lab) -> None:
     lab.drop_in(host, SLOW_RELOAD)
     host.container.order("watch", certificate=host.scenario.certificate, key=host.scenario.key)
     run = lab.start_rotate()
-    lab.wait(lambda: host.container.read("/run/reloads"), "the reload was not begun", 60)
+    lab.wait(lambda: host.container.read("/run/reloads"), "the reload was not begun")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     one_swap_one_reload(lab, host, before)

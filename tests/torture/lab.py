@@ -56,7 +56,7 @@ class Lab:
             self.problems.append(text)
         return bool(fine)
 
-    def wait(self, condition: t.Callable[[], object], text: str, seconds: float = 30) -> bool:
+    def wait(self, condition: t.Callable[[], object], text: str, seconds: float = 180) -> bool:
         """Wait for something; note when it did not come."""
         end = time.monotonic() + seconds
         while not (come := condition()) and time.monotonic() < end:
@@ -76,7 +76,7 @@ class Lab:
         pipes: dict[str, t.Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(command, env=environment, cwd=self.estate.folder, text=True, start_new_session=True, **pipes)
 
-    def finish(self, run: subprocess.Popen[str], seconds: int = 200) -> Played:
+    def finish(self, run: subprocess.Popen[str], seconds: int = 600) -> Played:
         """Wait for a run that was begun."""
         output, _errors = run.communicate(timeout=seconds)
         self.log.append(output)
