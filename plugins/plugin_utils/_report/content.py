@@ -104,6 +104,7 @@ def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
         "places": len(alarmed),
         "places_all": len(places),
         **by_status,
+        "unknown": len({place["sha256"] for place in alarmed if place["status"] is None}),
     }
 
 

@@ -84,6 +84,7 @@ def test_content() -> None:
     assert built.figures["hosts_complete"] == 1
     assert built.figures["hosts_known"] == 2
     assert built.figures["expired"] == 1
+    assert built.figures["unknown"] == 0
     assert [row["path"] for row in built.places] == ["/etc/web.pem"]
     assert built.hosts[1]["reason"] == "no route to host"
 
@@ -92,6 +93,12 @@ def test_only_used_and_installed_raise_alarms() -> None:
     """An expired certificate in a trust store is listed and not counted."""
     built = report(**{"class": "trust_store"})
     assert (built.figures["expired"], built.figures["places"], built.figures["places_all"]) == (0, 0, 1)
+
+
+def test_what_could_not_be_read_is_counted() -> None:
+    """A certificate in use whose end nobody knows has a figure of its own."""
+    figures = report(status=None, days_remaining=None, not_after=None).figures
+    assert (figures["unknown"], figures["expired"], figures["certificates"]) == (1, 0, 1)
 
 
 def test_hostile_text_stays_text_in_html() -> None:
@@ -153,10 +160,3 @@ def test_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     (tmp_path / "report").write_text("")
     with pytest.raises(ReportError, match=r"^report '.*report' cannot be written: "):
         write_report(str(tmp_path / "report"), report())
-
-
-def test_the_page_fits_a_narrow_screen() -> None:
-    """The chart shrinks, and only tables scroll to the side."""
-    page = to_html(report())
-    assert "svg { max-width: 100%; height: auto; }" in page
-    assert ".sheet { overflow-x: auto;" in page
