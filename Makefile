@@ -6,7 +6,7 @@ PYTHON ?= python3
 tools := tests/tools
 install := $(PYTHON) $(tools)/check_python.py && $(PYTHON) $(tools)/install.py
 
-.PHONY: help install test demo fleet torture clean
+.PHONY: help install test browser demo fleet torture clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -19,6 +19,11 @@ install:
 test:
 	@$(install) requirements-dev.txt
 	@.venv/bin/python $(tools)/test.py $(STEPS)
+
+# make browser  the report in a headless Chromium without a network (root installs a missing one)
+browser:
+	@$(install) requirements-dev.txt
+	@tests/browser/run
 
 # make demo     the main job on this machine with embedded defaults
 demo: install

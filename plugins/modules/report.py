@@ -13,7 +13,8 @@ author:
   - The certops.fleet developers (@certops)
 description:
   - Writes C(index.html), C(places.csv) and C(report.json) into a folder of the controller.
-  - The page is self-contained and loads nothing. It can be searched, sorted and filtered, and shows its own age.
+  - The page is self-contained and loads nothing. It can be searched, sorted, filtered and printed, by keyboard alone, and shows its own age.
+  - The page stays quick with 20,000 places. On paper it has the first 1,000 of those that were asked for, and says so where there are more.
   - Text that comes from certificates stays text in all three; the CSV holds nothing that a spreadsheet would run.
 extends_documentation_fragment:
   - certops.fleet.attributes

@@ -31,7 +31,7 @@ HOSTILE = (
     "Übermäßig größer naïve 証明書 сертификат شهادة",
     "paypal\u202egro.live\u202c.example",
     "zero\u200bwidth\ufeffjoin\u2028line\u0085next",
-    "=HYPERLINK(\"http://203.0.113.9\")",
+    '=HYPERLINK("http://203.0.113.9")',
     "__proto__",
     "very.long." + "label-of-some-length." * 60 + "example.com",
 )
@@ -39,7 +39,7 @@ WORDS = ("shop", "mail", "api", "intranet", "wiki", "ldap", "metrics", "build", 
 # Days until the end: most are fine, some are not.
 ENDS = (*range(31, 390, 7), -40, -3, 2, 5, 12, 25, 29, 420, 800)
 CLASSES = ("in_use", "in_use", "installed", "installed", "installed", "history", "trust_store", "trust_copy", "test_or_package", "backup")
-SERVICES = {"in_use": (["nginx"], ["haproxy"], ["postgresql@15-main"], ["apache2", "nginx"])}
+SERVICES: dict[str, tuple[list[str], ...]] = {"in_use": (["nginx"], ["haproxy"], ["postgresql@15-main"], ["apache2", "nginx"])}
 
 
 @functools.cache

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import re
 import typing as t
@@ -21,6 +20,23 @@ from ansible_collections.certops.fleet.tests.browser.page import Page
 COLUMNS = ("status", "days_remaining", "name", "host", "path", "services", "not_after", "key", "issuer", "class")
 BARS = ((-(10**6), 0), (0, 7), (7, 30), (30, 60), (60, 90), (90, 180), (180, 365), (365, 10**6))
 PRINTED = 1000
+# The least contrast of a text colour with the colour behind it.
+CONTRAST = """(() => {
+  const channels = text => text.match(/[\\d.]+/g).map(Number);
+  const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = text => { const [r, g, b] = channels(text).map(linear); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = node => getComputedStyle(node).backgroundColor;
+  const behind = node => channels(ground(node))[3] === 0 ? behind(node.parentElement) : ground(node);
+  const hasText = node => node.checkVisibility() && [...node.childNodes].some(child => child.nodeType === 3);
+  const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const texts = [...document.querySelectorAll('header *, main *')].filter(hasText);
+  return Math.min(...texts.map(node => contrast(light(getComputedStyle(node).color), light(behind(node)))));
+})()"""
+# Sixty frames in a row.
+SCROLL = """(async () => {
+  const sheet = document.getElementById('sheet');
+  for (let n = 0; n < 60; n++) { sheet.scrollTop += %d; await new Promise(requestAnimationFrame); }
+})()"""
 
 
 def alarmed(report: Report) -> list[Row]:
@@ -189,12 +205,12 @@ def test_keyboard_rows(page: Page) -> None:
     page.browser.wait("document.activeElement.closest('tr[data-index]')?.dataset.index > 1000")
     page.browser.press("Home")
     page.browser.press("PageDown")
-    row = page.focus()
-    assert int(row.removeprefix("row ")) > 10
+    active = page.focus()
+    assert int(active.removeprefix("row ")) > 10
     page.browser.press("Enter")
     assert page.browser.run("document.getElementById('detail').open")
     page.browser.press("Escape")
-    assert page.focus() == row
+    assert page.focus() == active
 
 
 def test_one_place(page: Page) -> None:
@@ -235,8 +251,7 @@ def test_print(page: Page) -> None:
     page.browser.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
     assert len(page.rows()) == len(expired)
     assert texts(page.browser, "#printed") == [f"{told(page.report, expired)}; status: expired; class: in use or installed; sorted by: Days."]
-    hidden = page.browser.run("[...document.querySelectorAll('input, select, .tools button, th button')].every(node => node.checkVisibility() === false)")
-    assert hidden
+    assert page.browser.run("[...document.querySelectorAll('input, select, .tools button, th button')].every(node => !node.checkVisibility())")
     assert page.browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.browser.pdf(page.pictures / "expired.pdf")
     pages = [(page.pictures / name).read_bytes().count(b"/Type /Page\n") for name in ("expired.pdf", "all.pdf")]
@@ -244,7 +259,10 @@ def test_print(page: Page) -> None:
     page.browser.call("Emulation.setEmulatedMedia", media="")
 
 
-@pytest.mark.parametrize(("name", "width", "zoom", "dark"), [("light", 1440, 1, False), ("dark", 1440, 1, True), ("narrow", 400, 1, False), ("zoomed", 1280, 2, False)])
+SCREENS = [("light", 1440, 1, False), ("dark", 1440, 1, True), ("narrow", 400, 1, False), ("zoomed", 1280, 2, False)]
+
+
+@pytest.mark.parametrize(("name", "width", "zoom", "dark"), SCREENS)
 def test_screens(page: Page, name: str, width: int, zoom: float, dark: bool) -> None:
     """Nothing but the tables goes beyond the side; every text stands out from its ground (WCAG 2.2, 1.4.3)."""
     page.browser.screen(width, 900, zoom=zoom, dark=dark)
@@ -255,16 +273,6 @@ def test_screens(page: Page, name: str, width: int, zoom: float, dark: bool) -> 
     page.browser.picture(page.pictures / f"{name}-places.png")
     page.browser.run("scrollTo(0, document.documentElement.scrollHeight)")
     page.browser.picture(page.pictures / f"{name}-end.png")
-
-
-# The least contrast of a text colour with the colour behind it.
-CONTRAST = """(() => {
-  const channels = text => text.match(/[\\d.]+/g).map(Number);
-  const light = text => { const [r, g, b] = channels(text).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const behind = node => { for (; node; node = node.parentElement) { const own = getComputedStyle(node).backgroundColor; if (channels(own)[3] !== 0) return own; } };
-  const seen = [...document.querySelectorAll('header *, main *')].filter(node => node.checkVisibility() && [...node.childNodes].some(child => child.nodeType === 3));
-  return Math.min(...seen.map(node => { const [a, b] = [light(getComputedStyle(node).color), light(behind(node))].sort((x, y) => y - x); return (a + 0.05) / (b + 0.05); }));
-})()"""
 
 
 def test_accessibility(page: Page) -> None:
@@ -289,13 +297,12 @@ def test_twenty_thousand_places(page: Page, tmp_path: pathlib.Path, tell: t.Call
     """Loading, scrolling, typing and sorting hold the browser a small part of the time that the plain table of the same rows does."""
     browser, path = page.browser, tmp_path / "plain.html"
     path.write_text(plain(page.report), encoding="utf-8")
-    scroll = "(async () => {{ const sheet = document.getElementById('sheet'); for (let n = 0; n < 60; n++) {{ sheet.scrollTop += {}; await new Promise(requestAnimationFrame); }} }})()"
     size = f"{len(page.report.places):,} places"
     work: dict[str, t.Callable[[], t.Any]] = {
         f"a plain table of {size}, loaded": lambda: browser.open(path.as_uri()),
         "the report, loaded": lambda: browser.open(page.url),
-        "scrolled by 100 pixels a frame": lambda: browser.run(scroll.format(100)),
-        "scrolled by 3000 pixels a frame": lambda: browser.run(scroll.format(3000)),
+        "scrolled by 100 pixels a frame": lambda: browser.run(SCROLL % 100),
+        "scrolled by 3000 pixels a frame": lambda: browser.run(SCROLL % 3000),
         "typed into": lambda: page.search("shop1 nginx"),
         "sorted by name": lambda: browser.click("#places th[data-column=name] button"),
         "sorted by name again": lambda: browser.click("#places th[data-column=name] button"),
@@ -304,10 +311,9 @@ def test_twenty_thousand_places(page: Page, tmp_path: pathlib.Path, tell: t.Call
     for name, act in work.items():
         longest[name] = browser.longest_task(act)
         tell(f"{name}: longest task {longest[name]:.0f} ms of the processor")
-    memory = browser.metrics()
-    tell(f"memory of the script {memory['JSHeapUsedSize'] / 2**20:.0f} MiB, {memory['Nodes']:,.0f} nodes, {pathlib.Path(page.url.removeprefix('file://')).stat().st_size / 2**20:.1f} MiB of file")
+    memory, file = browser.metrics(), pathlib.Path(page.url.removeprefix("file://")).stat().st_size
+    tell(f"memory of the script {memory['JSHeapUsedSize'] / 2**20:.0f} MiB, {memory['Nodes']:,.0f} nodes, {file / 2**20:.1f} MiB of file")
     whole, *others = longest.values()
     assert max(others) < whole
     assert longest["scrolled by 100 pixels a frame"] < whole / 10
     assert len(page.rows()) < 150
-    browser.events["Network.requestWillBeSent"][:] = [event for event in browser.events["Network.requestWillBeSent"] if event["request"]["url"] == page.url]
