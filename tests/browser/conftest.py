@@ -30,12 +30,17 @@ def _report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, pathlib.P
     return estate.build(folder), folder / "report" / "index.html"
 
 
-@pytest.fixture(name="browser", scope="session")
-def _browser(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Browser]:
+@pytest.fixture(name="chromium", scope="session")
+def _chromium() -> str:
     path = find_chromium()
     if path is None:
         pytest.skip("there is no chromium")
-    browser = Browser(path, tmp_path_factory.mktemp("profile"))
+    return path
+
+
+@pytest.fixture(name="browser", scope="session")
+def _browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Browser]:
+    browser = Browser(chromium, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
