@@ -94,6 +94,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._display.screen impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.told import Told
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.view import LogView, ProgressView, TerminalView
 
+NAME = "certops.fleet.fleet"
 # From here on everything is as the default callback shows it.
 EVERYTHING = 3
 FREE = ("free", "host_pinned")
@@ -104,7 +105,7 @@ class CallbackModule(DefaultCallback):
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
-    CALLBACK_NAME = "certops.fleet.fleet"
+    CALLBACK_NAME = NAME
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,9 +117,9 @@ class CallbackModule(DefaultCallback):
 
     def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().set_options(*args, **kwargs)
-        known = option(self, "progress", None) is not None
+        own = self._load_name == NAME  # a callback that is derived from this one, as ansible-runner does it, has the default callback's defaults
         for name in ("display_ok_hosts", "display_skipped_hosts"):
-            self._plugin_options[name] = self._display.verbosity > 0 or (known and self._plugin_options[name])
+            self._plugin_options[name] = self._display.verbosity > 0 or (own and self._plugin_options[name])
 
     @property
     def _progress(self) -> ProgressView:

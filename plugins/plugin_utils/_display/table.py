@@ -64,7 +64,7 @@ def _attention(figures: Figures, most: int) -> list[Line]:
     column = min(max((width(one.host) for one in shown), default=0), LONGEST_NAME)
     lines = [Line(f"  {padded(fitted(one.host, column), column)}  {one.text}", "bad" if one.urgency < 3 else "warning") for one in shown]
     more = [Line(f"  and {count(len(hidden), 'more host')}, see the report", "warning")] if hidden else []
-    return [Line(""), Line("To look at:"), *lines, *more]
+    return [Line(""), Line("Needs attention:"), *lines, *more]
 
 
 def _done(figures: Figures) -> str:
