@@ -112,6 +112,7 @@ class CallbackModule(DefaultCallback):
         self._run = Run(self)
         self._view: ProgressView | None = None
         self._batch: frozenset[str] = frozenset()
+        self._lost: set[str] = set()
         self._banner = ""
         self._told: set[tuple[str, str]] = set()
 
@@ -150,8 +151,8 @@ class CallbackModule(DefaultCallback):
         self._end_before()
         super().v2_playbook_on_task_start(task, is_conditional)
         if action_name(str(task.action)) not in QUIET and task.run_once is not True:
-            left = self._batch.difference(self._run.tally.lost)
-            self._progress.begin(task._uuid, task_name(task), len(left) if self._batch else None)  # localhost may be in no inventory
+            left = len(self._batch - self._lost)  # none are left for the implicit localhost, and for a rescue
+            self._progress.begin(task._uuid, task_name(task), left or None)
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
         self._end_before()
@@ -217,6 +218,10 @@ class CallbackModule(DefaultCallback):
         return not event.ours or self._display.verbosity >= EVERYTHING
 
     def _host_done(self, event: Event, *, failed: bool = False) -> None:
+        if failed:
+            self._lost.add(event.host)
+        else:  # it may have been rescued
+            self._lost.discard(event.host)
         self._progress.host_done(event.task, failed=failed)
 
     def _show_ok(self, event: Event, told: Told) -> None:
