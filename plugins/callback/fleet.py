@@ -181,7 +181,6 @@ class CallbackModule(DefaultCallback):
         if self._is_default(event):
             super().v2_runner_on_ok(result)
         else:
-            self._handle_warnings({**event.result, "warnings": None})
             self._show_ok(event, told)
         self._host_done(event)
 
@@ -228,7 +227,7 @@ class CallbackModule(DefaultCallback):
         change = change_text(told, would=event.would)
         if change or event.changed:
             self._say(f"{event.label}: {change or f'{event.name}: changed'}", constants.COLOR_CHANGED)
-        elif self._display.verbosity:
+        elif self.get_option("display_ok_hosts"):
             self._say(f"{event.label}: ok", constants.COLOR_OK)
         self._say_warnings(event, told)
         self._say_block(event)
@@ -246,7 +245,8 @@ class CallbackModule(DefaultCallback):
         self._say_block(event)
 
     def _say_warnings(self, event: Event, told: Told) -> None:
-        """Each once: the look and the act tell the same."""
+        """Each once: the look and the act tell the same. What is deprecated is Ansible's to tell."""
+        self._handle_warnings({**event.result, "warnings": None})
         for text in told.warnings:
             if (event.target, text) not in self._told:
                 self._told.add((event.target, text))

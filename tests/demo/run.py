@@ -78,6 +78,7 @@ def running(folder: pathlib.Path) -> t.Iterator[None]:
 def play(folder: pathlib.Path, playbook: str) -> None:
     """One playbook of the collection, as a user runs it. The host's own state stays below the folder, too."""
     environment = {
+        "ANSIBLE_STDOUT_CALLBACK": "certops.fleet.fleet",
         **os.environ,
         "ANSIBLE_NOCOWS": "1",
         "CERTOPS_STATE": str(folder / "state"),

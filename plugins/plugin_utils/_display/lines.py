@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import printable
+from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import count, printable
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.told import Certificate, Told
 
 SHOWN = 3
@@ -17,9 +17,11 @@ def _some(texts: list[str]) -> str:
 
 
 def _why(certificate: Certificate) -> str:
+    if not certificate.reasons:
+        return ""
     others = len(certificate.reasons) - 1
-    more = f" and {others} more" if others > 0 else ""
-    return f" ({certificate.reasons[0]}{more})" if certificate.reasons else ""
+    more = f", and {count(others, 'more reason')}" if others else ""
+    return f" ({certificate.reasons[0]}{more})"
 
 
 def certificate_text(certificate: Certificate, *, would: bool = False) -> str:

@@ -43,13 +43,13 @@ def _changed(*certificates: dict[str, t.Any], would: bool = False, **result: t.A
 @pytest.mark.parametrize(
     ("certificate", "text"),
     [
-        (ROTATED, "web rotated (it expired yesterday and 1 more), nginx: reloaded"),
+        (ROTATED, "web rotated (it expired yesterday, and 1 more reason), nginx: reloaded"),
         (UNCHANGED, ""),
         ({**ROTATED, "actions": ["reload"], "reasons": []}, "web reloaded, nginx: reloaded"),
         ({**ROTATED, "actions": ["chain", "attributes"], "reasons": [], "services": []}, "web mended"),
         (
             {**ROTATED, "services": [], "verified": False, "verified_reason": "no listener"},
-            "web rotated (it expired yesterday and 1 more), not verified: no listener",
+            "web rotated (it expired yesterday, and 1 more reason), not verified: no listener",
         ),
         ({**ROTATED, "reasons": [], "services": [], "text": "certificate 'web' was put in place; but look"}, "web rotated, but look"),
         ({**ROTATED, "outcome": "failed"}, ""),
@@ -62,7 +62,7 @@ def test_a_change_is_told_with_its_reason(certificate: dict[str, t.Any], text: s
 
 def test_check_mode_says_would() -> None:
     """The same reasons, and no word of services that were not asked."""
-    assert _changed({**ROTATED, "outcome": "pending"}, would=True) == "web would be rotated (it expired yesterday and 1 more)"
+    assert _changed({**ROTATED, "outcome": "pending"}, would=True) == "web would be rotated (it expired yesterday, and 1 more reason)"
 
 
 def test_many_changes_of_a_host_are_one_line() -> None:
