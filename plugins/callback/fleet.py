@@ -170,6 +170,7 @@ class CallbackModule(DefaultCallback):
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._progress.close()
+        self._view = None  # another playbook may follow
         if self._display.verbosity or (stats.custom and self.get_option("show_custom_stats")):
             super().v2_playbook_on_stats(stats)
         self._run.end(stats)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 import re
 
@@ -46,3 +47,12 @@ def test_the_example_of_entries_is_accepted() -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", DOCS.joinpath("services.md").read_text(encoding="utf-8"), re.DOTALL)
     names = [entry["name"] for entry in service_table.check_entries(yaml.safe_load(text)["certops_services"])]
     assert names == ["nginx", "apache", "httpd", "haproxy", "ldap"]
+
+
+@pytest.mark.parametrize("plugin", ["fleet", "fleet_summary"])
+def test_the_displays_are_documented(plugin: str) -> None:
+    """How each is switched on, and the options that it has beside those of Ansible's default display."""
+    documentation = yaml.safe_load(importlib.import_module(f"ansible_collections.certops.fleet.plugins.callback.{plugin}").DOCUMENTATION)
+    options = {name: option for name, option in documentation["options"].items() if "CERTOPS_DISPLAY" in option["env"][0]["name"]}
+    assert f"certops.fleet.{plugin}" in _words("display.md")
+    assert set(options) | {option["env"][0]["name"] for option in options.values()} <= _words("display.md")
