@@ -81,6 +81,7 @@ from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.block import block
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.event import (
     QUIET,
+    VALIDATION,
     Event,
     action_name,
     batch_of,
@@ -203,8 +204,12 @@ class CallbackModule(DefaultCallback):
         self._host_done(event, failed=not ignored)
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        super().v2_runner_on_skipped(result)
-        self._host_done(event_of(result))
+        event = event_of(result)
+        if self._is_default(event):
+            super().v2_runner_on_skipped(result)
+        elif self.get_option("display_skipped_hosts"):
+            self._say(f"{event.label}: skipped", constants.COLOR_SKIP)
+        self._host_done(event)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
         if self._is_default(event_of(result)):  # of ours, the end of the loop is told
@@ -225,6 +230,8 @@ class CallbackModule(DefaultCallback):
         self._progress.host_done(event.task, failed=failed)
 
     def _show_ok(self, event: Event, told: Told) -> None:
+        if action_name(event.action) == VALIDATION:
+            return
         change = change_text(told, would=event.would)
         if change or event.changed:
             self._say(f"{event.label}: {change or f'{event.name}: changed'}", constants.COLOR_CHANGED)
