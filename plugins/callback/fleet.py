@@ -78,7 +78,7 @@ import typing as t
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._display.block import block
+from ansible_collections.certops.fleet.plugins.plugin_utils._display.block import block, harmless
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.event import (
     QUIET,
     VALIDATION,
@@ -92,6 +92,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._display.event impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.lines import change_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.run import Run, option
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.screen import is_terminal
+from ansible_collections.certops.fleet.plugins.plugin_utils._display.tally import NO_MESSAGE
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.told import Told
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.view import LogView, ProgressView, TerminalView
 
@@ -178,6 +179,12 @@ class CallbackModule(DefaultCallback):
 
     # results
 
+    def v2_on_file_diff(self, result: t.Any) -> None:
+        event = event_of(result)
+        if event.ours:  # it quotes certificates
+            event.result.update(harmless({name: value for name, value in event.result.items() if name in ("diff", "results")}))
+        super().v2_on_file_diff(result)
+
     def v2_runner_on_ok(self, result: t.Any) -> None:
         event, told = self._run.result(result)
         if self._is_default(event):
@@ -248,7 +255,7 @@ class CallbackModule(DefaultCallback):
         if self.get_option("show_task_path_on_failure"):
             self._display.display(f"task path: {event.path}", color=constants.COLOR_DEBUG)
         color = constants.COLOR_ERROR if word == "failed" else constants.COLOR_UNREACHABLE
-        text = f"{event.label}: {word}{' (ignored)' if ignored else ''}: {told.message}"
+        text = f"{event.label}: {word}{' (ignored)' if ignored else ''}: {told.message or NO_MESSAGE}"
         self._display.display(text, color=color, stderr=self.get_option("display_failed_stderr"))
         self._say_block(event)
 

@@ -34,6 +34,15 @@ def _plain(value: object) -> t.Any:
     return str.__str__(value if isinstance(value, str) else str(value))
 
 
+def harmless(value: object) -> t.Any:
+    """The same value with every line of its texts visible; for differences, which are shown as they are."""
+    if isinstance(value, str):
+        return "\n".join(visible(line) for line in value.split("\n"))
+    if isinstance(value, Mapping):
+        return {name: harmless(item) for name, item in value.items()}
+    return [harmless(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def block(result: Mapping[str, t.Any]) -> list[str]:
     """The lines of a result: YAML without what is empty, of Ansible's own, or shown elsewhere."""
     shown = _plain({name: value for name, value in result.items() if name not in LEFT_OUT and not str(name).startswith("_ansible_")})

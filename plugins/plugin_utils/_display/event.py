@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import printable
@@ -33,7 +32,7 @@ class Event:
     would: bool
     changed: bool
     path: str
-    result: Mapping[str, t.Any]
+    result: dict[str, t.Any]
 
     @property
     def of_fleet(self) -> bool:

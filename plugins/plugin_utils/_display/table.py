@@ -48,12 +48,12 @@ def _scan_rows(figures: Figures) -> list[Line]:
     found = sum(scan.certificates for scan in figures.scans)
     problems = sum(scan.problems for scan in figures.scans)
     details = [(complete, "scanned completely"), (found, "certificates found"), (problems, "problems told")]
-    return [_row("discovery", len(figures.scans), details, tuple(word for _, word in details))]
+    return [_row("discovery", len(figures.scans), details, tuple(word for _number, word in details))]
 
 
 def _table(figures: Figures) -> list[Line]:
     details = [(figures.ok, "ok"), (figures.changed, "changed"), (figures.failed, "failed"), (figures.unreachable, "unreachable")]
-    return [_row("hosts", figures.hosts, details, tuple(word for _, word in details)), *_certificate_rows(figures), *_scan_rows(figures)]
+    return [_row("hosts", figures.hosts, details, tuple(word for _number, word in details)), *_certificate_rows(figures), *_scan_rows(figures)]
 
 
 def _attention(figures: Figures, most: int) -> list[Line]:

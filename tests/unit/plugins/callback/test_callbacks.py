@@ -153,6 +153,7 @@ def test_check_mode_says_what_would_be(estate: Estate) -> None:
     assert re.search(r"^web1: web would be rotated \(.*\)$", shown, re.MULTILINE)
     assert re.search(r"^web1: web would be rotated.*\n(?:    .*\n)*?    - name: web\n      actions: \[issue\]\n", shown, re.MULTILINE)
     assert '"certificates": [' not in shown
+    assert re.search(r"^--- before", shown, re.MULTILINE)
     assert shown.count("FLEET ***") == 1
     assert _table(shown)[-1] == "1 certificate would be rotated; no host needs attention."
 

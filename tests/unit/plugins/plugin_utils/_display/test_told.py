@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._display.block import block
+from ansible_collections.certops.fleet.plugins.plugin_utils._display.block import block, harmless
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.lines import change_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.told import CERTIFICATE, SCAN, Certificate, Scan, Told, told
 
@@ -132,3 +132,8 @@ def test_a_block_is_what_a_person_reads() -> None:
 def test_an_endless_block_is_cut() -> None:
     """At some line, with a count of the rest."""
     assert len(block({f"key{number}": {"a": {"b": number}} for number in range(1000)})) == 201
+
+
+def test_a_difference_keeps_its_lines() -> None:
+    """What a certificate quotes is visible, line by line; what is no text stays."""
+    assert harmless([{"before": "a\x1b[2J\n  b\n", "after": None, "n": 1}]) == [{"before": "a\\x1b[2J\n  b\n", "after": None, "n": 1}]
