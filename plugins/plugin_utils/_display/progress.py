@@ -75,8 +75,8 @@ class Tasks:
         return self._open[task]
 
     def end(self, *, now: float) -> list[tuple[str, Progress]]:
-        """All that were open, as they were left."""
-        ended = [(task, replace(progress, now=now)) for task, progress in self._open.items()]
+        """All that were open, as they were left; they were for no more hosts than are done, as a play may end for a host before."""
+        ended = [(task, replace(progress, now=now, total=progress.total and progress.done)) for task, progress in self._open.items()]
         self._open.clear()
         self._known.clear()
         return ended

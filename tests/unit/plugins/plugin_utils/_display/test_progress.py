@@ -95,6 +95,15 @@ def test_a_task_without_a_host_leaves_no_second_line() -> None:
     assert lines == ["Scan: 0 of 0 hosts"]
 
 
+def test_hosts_that_ended_before_are_not_waited_for() -> None:
+    """Nobody says that a play ended for them: the end of the task does."""
+    view, lines = _log(Clock())
+    view.begin("1", "Act", 200)
+    view.host_done("1", failed=False)
+    view.end()
+    assert lines == ["Act: 0 of 200 hosts", "Act: 1 of 1 host, 0 s"]
+
+
 def test_no_progress_is_no_line() -> None:
     """The base shows nothing."""
     view = ProgressView(Clock())
