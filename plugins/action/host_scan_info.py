@@ -26,6 +26,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "inventory": {"type": "str"},
 }
 
+REFUSED = "looked at as the user {user!r}, who may not read everything: what was refused is in problems; set become for a complete discovery"
+
 
 def scan(task: Task) -> dict[str, t.Any]:
     started = now()
@@ -49,7 +51,9 @@ def scan(task: Task) -> dict[str, t.Any]:
 def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list[str]) -> dict[str, t.Any]:
     result = scan_result(answer, everything=task.args["return_certificates"], now=now())
     facts = {"ansible_facts": answer["ansible_facts"]} if "ansible_facts" in answer else {}
-    return {"changed": False, "recorded": recorded, "twins": twins, **result, **facts}
+    # Without the host's name, so that Ansible prints it once a run.
+    refused = [REFUSED.format(user=answer["_host"].get("user"))] if answer["problems"] and not answer["privileged"] else []
+    return {"changed": False, "recorded": recorded, "twins": twins, "warnings": refused, **result, **facts}
 
 
 class ActionModule(ActionBase):

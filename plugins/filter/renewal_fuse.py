@@ -45,7 +45,7 @@ _value:
   type: dict
   contains:
     allowed:
-      description: Whether the run may go on.
+      description: Whether the run may go on; not with a O(max_due) or O(force) that cannot be read.
       type: bool
     declared:
       description: How many certificates are declared on the hosts.
@@ -61,18 +61,27 @@ _value:
 import typing as t
 from dataclasses import asdict
 
-from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.fuse import FuseError, check_fuse
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.fuse import Fuse, FuseError, check_fuse
 
 
-def renewal_fuse(looks: t.Iterable[t.Mapping[str, t.Any]], max_due: t.Any = None, force: bool = False) -> dict[str, t.Any]:
+def renewal_fuse(looks: t.Iterable[t.Mapping[str, t.Any]], max_due: t.Any = None, force: t.Any = False) -> dict[str, t.Any]:
     counted = [look for look in looks if "due" in look and "declared" in look]
+    declared, due = sum(len(look["declared"]) for look in counted), sum(len(look["due"]) for look in counted)
     try:
-        fuse = check_fuse(sum(len(look["declared"]) for look in counted), sum(len(look["due"]) for look in counted), max_due=max_due, force=force)
+        return asdict(check_fuse(declared, due, max_due=max_due, force=_boolean(force)))
     except FuseError as exc:
-        raise AnsibleFilterError(str(exc)) from exc
-    return asdict(fuse)
+        # As a result: an error within a template is told three times over, with the file that the template lies in.
+        return asdict(Fuse(allowed=False, declared=declared, due=due, text=str(exc)))
+
+
+def _boolean(force: t.Any) -> bool:
+    """What is given by C(-e) is a text: C(false) must not count as true."""
+    try:
+        return bool(boolean(force))
+    except TypeError as exc:
+        raise FuseError(f"force must be true or false, got {force!r}") from exc
 
 
 class FilterModule:

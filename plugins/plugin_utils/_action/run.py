@@ -17,7 +17,9 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import check_serial, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
@@ -90,11 +92,22 @@ def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, 
     return args
 
 
+def _checked(action: t.Any, variables: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The task's arguments as plain values, after everything that can be refused before a host is asked."""
+    args = checked_arguments(_with_shared(action, variables, spec), spec, SHARED)
+    if args.get("services"):
+        check_entries(args["services"])
+    if "certops_serial" in variables:
+        check_serial(shared_variable(action, variables, "certops_serial"))
+    return args
+
+
 def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[str, t.Any], work: t.Callable[[Task], dict[str, t.Any]]) -> dict[str, t.Any]:
     """The result of C(work); what it says in a ValueError becomes the message of a failed task."""
     variables = task_vars or {}
     try:
-        args = checked_arguments(_with_shared(action, variables, spec), spec)
-        return work(Task(action, variables, args))
+        args = _checked(action, variables, spec)
+        result = work(Task(action, variables, args))
     except ValueError as exc:
         raise AnsibleActionFail(str(exc)) from None  # ansible-core 2.19 appends the text of every cause
+    return {**result, "warnings": [*result.get("warnings", ()), *unknown_variables(variables)]}

@@ -201,18 +201,19 @@ def declared_certificate(item: t.Mapping[str, t.Any], path: str) -> Declared:
     )
 
 
-def _distinct(certificates: t.Sequence[Declared]) -> None:
+def _distinct(certificates: t.Sequence[Declared], where: str) -> None:
     """Two declarations must not share a name or a file of which each is the only one."""
-    seen: dict[tuple[str, str], str] = {}
-    for declared in certificates:
+    seen: dict[tuple[str, str], int] = {}
+    for position, declared in enumerate(certificates):
         used = [("name", declared.name)]
         used += [("file", path) for path in dict.fromkeys((declared.certificate_path, declared.key_path, declared.chain_path, declared.fullchain_path)) if path]
         for key in used:
             if key in seen:
                 raise DeclarationError(
-                    f"certificate {declared.name!r}: the {key[0]} {key[1]!r} is declared by certificate {seen[key]!r} already; each certificate needs its own"
+                    f"certificate {declared.name!r}: {where}[{position}] declares the {key[0]} {key[1]!r}, as {where}[{seen[key]}] does already; "
+                    "each certificate needs its own"
                 )
-            seen[key] = declared.name
+            seen[key] = position
 
 
 def declared_certificates(items: t.Sequence[t.Mapping[str, t.Any]], where: str = "certops_certificates") -> tuple[Declared, ...]:
@@ -222,8 +223,8 @@ def declared_certificates(items: t.Sequence[t.Mapping[str, t.Any]], where: str =
         try:
             certificates.append(declared_certificate(item, f"{where}[{position}]"))
         except ValueError as exc:
-            problems.append(str(exc))
+            problems.append(f"certificate {item['name']!r}: {exc}")
     if problems:
         raise DeclarationError("; ".join(problems))
-    _distinct(certificates)
+    _distinct(certificates, where)
     return tuple(certificates)

@@ -9,6 +9,7 @@ import base64
 import typing as t
 from datetime import datetime
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 RETURNED_LINES = 50
@@ -16,16 +17,18 @@ MAX_FILE_SIZE = 2 << 20
 
 
 def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) -> dict[str, t.Any]:
-    """The arguments of the verb C(scan) from the options of the module."""
-    return {
+    """The arguments of the verb C(scan) from the options of the module, checked here already: a mistake in them is no silence of the host."""
+    request = {
         "paths": list(args["paths"]) or None,
         "exclude": list(args.get("exclude") or ()),
         "home": bool(args.get("home")),
-        "max_file_size": args.get("max_file_size") or MAX_FILE_SIZE,
+        "max_file_size": args.get("max_file_size", MAX_FILE_SIZE),
         "max_seconds": args.get("max_seconds") or None,
         "services": list(args.get("services") or ()),
         "known_bundles": list(known_bundles),
     }
+    Options.from_args(request)
+    return request
 
 
 def found_certificates(answer: t.Mapping[str, t.Any], now: datetime) -> list[dict[str, t.Any]]:

@@ -9,6 +9,8 @@ import datetime as dt
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible.errors import AnsibleError
+
 
 class VariableError(ValueError):
     """A variable holds something that is no plain value."""
@@ -18,7 +20,10 @@ def shared_variable(action: t.Any, task_vars: Mapping[str, t.Any], name: str, de
     """Return the templated variable `name`, or `default` when it is not set; what it says is not checked."""
     if name not in task_vars:
         return default
-    return plain(action._templar.template(task_vars[name]), name)
+    try:
+        return plain(action._templar.template(task_vars[name]), name)
+    except AnsibleError as exc:  # a variable that it names is not set, or a vault stays closed
+        raise VariableError(f"{name} cannot be used: {exc.message}") from None
 
 
 def host_variables(action: t.Any, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

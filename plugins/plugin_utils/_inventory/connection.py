@@ -29,7 +29,7 @@ def create_file(path: str) -> None:
         with contextlib.suppress(FileExistsError):  # another process was first
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as exc:
-        raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}") from exc
+        raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}; set certops_inventory to a file that this user can write") from exc
 
 
 def make_engine(path: str) -> sa.Engine:

@@ -41,8 +41,10 @@ def open_inventory(
     require()
     path = locate(url, environ=os.environ).path
     there = os.path.exists(path)
+    if os.path.isdir(path):
+        raise InventoryError(f"inventory {path!r} is a folder: set certops_inventory to a file, such as {os.path.join(path, 'inventory.db')!r}")
     if not there and missing == "refuse":
-        raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something")
+        raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something, such as certops.fleet.discover")
     if not there and missing == "create":
         create_file(path)
     engine = make_engine(path if there or missing == "create" else MEMORY)

@@ -38,7 +38,7 @@ def checked_passphrase(passphrase: str | bytes | None) -> bytes:
     """Return the passphrase as bytes. The error never quotes it."""
     octets = passphrase.encode() if isinstance(passphrase, str) else passphrase
     if not octets:
-        raise CaKeyError("the CA needs a passphrase for its key files, got none")
+        raise CaKeyError("the CA needs a passphrase for its key files, got none: give passphrase to its item of certops_issuers")
     if not MIN_PASSPHRASE <= len(octets) <= MAX_PASSPHRASE:
         raise CaKeyError(f"the CA's passphrase must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} bytes, got {len(octets)}")
     return octets

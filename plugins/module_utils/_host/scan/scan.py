@@ -36,6 +36,8 @@ class Options(t.NamedTuple):
         size = args["max_file_size"]
         if not reading.SMALLEST <= size <= _MOST_FILE_SIZE:
             raise HostError(f"max_file_size must be between {reading.SMALLEST!r} and {_MOST_FILE_SIZE!r} bytes, got {size!r}")
+        if (args["max_seconds"] or 0) < 0:
+            raise HostError(f"max_seconds must be a number of seconds, or 0 for no limit, got {args['max_seconds']!r}")
         paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
         for path in paths or ():
             if not path.startswith(b"/") or b"\0" in path:

@@ -75,6 +75,14 @@ def declared_differ(path: bytes, owner: t.Optional[str], group: t.Optional[str],
     )
 
 
+def check_declared(owner: t.Optional[str], group: t.Optional[str]) -> None:
+    """Raise HostError for a declared owner or group that this host does not have."""
+    if owner is not None:
+        _user(owner)
+    if group is not None:
+        _group(group)
+
+
 def owner_name(uid: int) -> str:
     """Return the user's name, or the number of a user who has none."""
     try:

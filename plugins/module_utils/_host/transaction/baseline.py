@@ -24,17 +24,21 @@ def services_here(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str,
 
 
 def watched(declared: Declared, found: t.Sequence[t.Dict[str, t.Any]]) -> t.Tuple[t.List[Watched], t.List[str]]:
-    """Return the services of a certificate and a sentence for each declared one that this host does not have.
+    """Return the services of a certificate, and sentences for those declared that this host does not have and for those that read the key elsewhere.
 
     They are those that are declared, else every service that names one of the files.
     """
-    taken = []
+    taken, elsewhere = [], []
     for service in found:
         uses = [use for use in service["uses"] if _names_a_file(use, declared)]
         if uses if declared.services is None else {service["name"], service["entry"]} & set(declared.services):
             taken.append(_watched(service, uses))
-    absent = set(declared.services or ()) - {name for service in found for name in (service["name"], service["entry"])}
-    return taken, [f"certificate {declared.name!r}: service {name!r} was not found on this host" for name in sorted(absent)]
+            elsewhere += [_key_elsewhere(service["name"], use) for use in uses if _reads_another_key(use, declared)]
+    here = {name for service in found for name in (service["name"], service["entry"])}
+    absent = [
+        f"service {name!r} was not found on this host; found: {', '.join(sorted(here)) or 'none'}" for name in sorted(set(declared.services or ()) - here)
+    ]
+    return taken, [f"certificate {declared.name!r}: {sentence}" for sentence in absent + elsewhere]
 
 
 def take(declared: Declared, taken: t.Sequence[Watched], key_types: t.Sequence[str]) -> t.List[Watched]:
@@ -88,6 +92,22 @@ def usable(found: Found, now: float) -> bool:
         return False
     not_after = facts_or_none(found.leaf, "not_after")
     return not_after is not None and not_after > now
+
+
+def _reads_another_key(use: t.Dict[str, t.Any], declared: Declared) -> bool:
+    """Does it name the certificate's file with another file for the key than the declared one?"""
+    main, key = declared.role("combined", "certificate"), declared.role("combined", "key")
+    if main is None or key is None or use["certificate"] is None or _real(use["certificate"]) != os.path.realpath(main.path):
+        return False
+    return _real(use["key"] or use["certificate"]) != os.path.realpath(key.path)
+
+
+def _key_elsewhere(service: str, use: t.Dict[str, t.Any]) -> str:
+    return f"service {service!r} reads the key of {use['certificate']!r} from {use['key'] or use['certificate']!r}; correct key_path, or leave it out"
+
+
+def _real(path: str) -> bytes:
+    return os.path.realpath(path_bytes(path))
 
 
 def _watched(service: t.Dict[str, t.Any], uses: t.List[t.Dict[str, t.Any]]) -> Watched:

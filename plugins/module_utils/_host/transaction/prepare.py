@@ -10,10 +10,10 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import uninterrupted
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, commit, layout, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import attributes, baseline, commit, layout, owners, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import real_path
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found, certificates_in, key_block
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock
 
 
@@ -36,6 +36,8 @@ def baseline_for(
     if owner is not None and not declared.takeover:
         raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
     _check_paths(declared)
+    _check_content(declared, found)
+    attributes.check_declared(declared.owner, declared.group)
     watched, absent = baseline.watched(declared, baseline.services_here(entries))
     if absent:
         raise HostError("; ".join(absent))
@@ -58,8 +60,21 @@ def _check_paths(declared: Declared) -> None:
     for role in declared.roles:
         folder = os.path.dirname(real_path(role.path))
         if not os.path.isdir(folder):
-            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} does not exist")
+            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} does not exist; make it first, or correct {role.name}_path")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} cannot be written to by this user")
+            user = attributes.owner_name(os.geteuid())
+            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} cannot be written to by user {user!r}; set become for this host")
         if os.path.isdir(role.path):
             raise HostError(f"certificate {declared.name!r}: {path_text(role.path)!r} is a folder and must be a file")
+
+
+def _check_content(declared: Declared, found: Found) -> None:
+    """A file of another kind is somebody's, or the paths are exchanged: it would be lost."""
+    for file in found.files:
+        if file.role.name == "key" and file.key is None and certificates_in(file.content):
+            told = f"key_path {path_text(file.role.path)!r} holds certificates and no private key"
+        elif file.role.name == "certificate" and not file.certificates and key_block(file.content):
+            told = f"certificate_path {path_text(file.role.path)!r} holds a private key and no certificate"
+        else:
+            continue
+        raise HostError(f"certificate {declared.name!r}: {told}; correct the paths, or remove the file")

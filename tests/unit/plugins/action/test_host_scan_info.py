@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 
-from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, scan
+from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, _result, scan
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
@@ -59,3 +59,13 @@ def test_a_host_that_gives_nothing_is_a_row(failure: Exception, tmp_path: pathli
     assert host["host"] == "web1"
     assert str(failure) in host["last_scan"]["reason"]
     assert host["last_scan"]["complete"] is False
+
+
+@pytest.mark.parametrize(("privileged", "problems", "told"), [(False, [{"path": "/x", "reason": "y"}], True), (False, [], False), (True, [{}], False)])
+def test_a_scan_that_was_refused_something_is_told(privileged: bool, problems: list[dict[str, str]], told: bool) -> None:
+    """Once a run, with the user and what is to be done; a scan as root, or one that may read everything, is not."""
+    answer = {"summary": {}, "problems": problems, "skipped": [], "left_over": [], "complete": True, "privileged": privileged, "_host": {"user": "deploy"}}
+    task = FailingTask(pathlib.Path(), FAILURES[0])
+    warnings = _result(t.cast(t.Any, task), answer, recorded=True, twins=[])["warnings"]
+    assert bool(warnings) is told
+    assert all("as the user 'deploy'" in text and "set become" in text for text in warnings)

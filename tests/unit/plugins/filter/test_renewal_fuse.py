@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible.errors import AnsibleFilterError
 
 from ansible_collections.certops.fleet.plugins.filter.renewal_fuse import FilterModule, renewal_fuse
 
@@ -48,9 +47,22 @@ def test_hosts_that_failed_are_not_counted() -> None:
 
 @pytest.mark.parametrize("limit", ["many", "-1", "5%%", "nan", "inf", True, [5]])
 def test_limits_that_cannot_be_read(limit: t.Any) -> None:
-    """The value and what is accepted."""
-    with pytest.raises(AnsibleFilterError, match="max_due must"):
-        renewal_fuse([], max_due=limit)
+    """Nothing is renewed; the value and what is accepted are told as the sentence of the result."""
+    fuse = renewal_fuse(looks(1, 1), max_due=limit)
+    assert fuse["allowed"] is False
+    assert fuse["text"].startswith("max_due must")
+
+
+@pytest.mark.parametrize(("force", "allowed"), [("false", False), ("no", False), (0, False), ("true", True), ("yes", True), (1, True)])
+def test_force_as_the_command_line_gives_it(force: t.Any, allowed: bool) -> None:
+    """A text counts as what it says."""
+    assert renewal_fuse(looks(10, 3), force=force)["allowed"] is allowed
+
+
+def test_a_force_that_cannot_be_read() -> None:
+    """Nothing is renewed."""
+    fuse = renewal_fuse(looks(10, 3), force="perhaps")
+    assert (fuse["allowed"], fuse["text"]) == (False, "force must be true or false, got 'perhaps'")
 
 
 def test_entry() -> None:

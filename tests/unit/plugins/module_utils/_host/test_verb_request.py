@@ -64,14 +64,33 @@ class TestRequest(HostCase):
         table = (
             ({"certificate_path": self.host.path("link.crt")}, "is a link of somebody else's to '/etc/hostname'"),
             ({"certificate_path": self.host.path("folder.crt")}, "is a folder and must be a file"),
-            ({"certificate_path": self.host.path("no/tls.crt")}, "does not exist"),
-            ({"services": ["no-such-service"]}, "service 'no-such-service' was not found on this host"),
+            ({"certificate_path": self.host.path("no/tls.crt")}, "folder '.*/no' does not exist; make it first, or correct certificate_path"),
+            ({"services": ["no-such-service"]}, "service 'no-such-service' was not found on this host; found: "),
+            ({"owner": "nobody-here"}, "owner 'nobody-here' is not a user of this host"),
+            ({"group": "nobody-here"}, "group 'nobody-here' is not a group of this host"),
             ({"certificate_path": "/etc/letsencrypt/live/web/cert.pem"}, "its files belong to certbot: web"),
         )
         for changes, text in table:
             with self.subTest(text), self.assertRaisesRegex(HostError, text):
                 self.host.request(self.host.declared(**changes), [])
         self.assertFalse(os.path.exists(os.path.join(self.host.state, "transactions")))
+
+    def test_paths_that_lead_to_files_of_another_kind(self):
+        """A key where the certificate is declared, or the other way round, would be lost."""
+        self.host.write_pair()
+        exchanged = self.host.declared(certificate_path=self.host.path("tls.key"), key_path=self.host.path("tls.crt"))
+        with self.assertRaisesRegex(HostError, "key_path '.*/tls.crt' holds certificates and no private key; correct the paths, or remove the file"):
+            self.host.request(exchanged, [])
+        with self.assertRaisesRegex(HostError, "certificate_path '.*/tls.key' holds a private key and no certificate"):
+            self.host.request(dict(exchanged, key_path=self.host.path("new.key")), [])
+
+    def test_a_service_that_reads_the_key_elsewhere(self):
+        """With another key_path it would get a certificate without its key."""
+        self.host.write_pair()
+        entry = {"name": "web", "uses": [{"certificate": self.host.path("tls.crt"), "key": self.host.path("other.key")}], "reload": "none"}
+        text = "service 'web' reads the key of '.*/tls.crt' from '.*/other.key'; correct key_path, or leave it out"
+        with self.assertRaisesRegex(HostError, text):
+            self.host.request(self.host.declared(), [entry])
 
     def test_takeover(self):
         """With `takeover` a link of others is replaced, and what it led to stays as it was."""

@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import answer
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import SHARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, Declared, declared_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
@@ -42,10 +43,10 @@ def openssl(*arguments: str) -> str:
     return subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def checked(items: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[Declared, ...]:
+def checked(items: t.Any) -> tuple[Declared, ...]:
     """Declared certificates, by the way that the action plugin takes."""
     spec = {"certificates": {"type": "list", "elements": "dict", "options": OPTIONS}}
-    return declared_certificates(checked_arguments({"certificates": list(items)}, spec)["certificates"])
+    return declared_certificates(checked_arguments({"certificates": items}, spec, SHARED)["certificates"])
 
 
 class Fleet:

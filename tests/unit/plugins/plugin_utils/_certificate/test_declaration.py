@@ -123,27 +123,37 @@ def test_what_is_refused(change: dict[str, t.Any], message: str) -> None:
     """One sentence with the path, the value and what is accepted."""
     with pytest.raises(DeclarationError) as caught:
         checked([{**LEAST, **change}])
-    assert str(caught.value).startswith(message)
+    assert str(caught.value).startswith(f"certificate {str({**LEAST, **change}['name'])!r}: {message}")
 
 
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ([{"name": "web", "names": ["a.example.com"]}], "missing required arguments: certificate_path found in certificates"),
-        ([{**LEAST, "certifcate": 1}], "certificates.certifcate. Supported parameters include"),
-        (["web"], "Elements value for option 'certificates' is of type"),
-        ([{**LEAST, "verify": "maybe"}], "value of verify must be one of: when_seen_before, required, none, got: maybe found in certificates"),
-        ([{**LEAST, "layout": "copy"}], "value of layout must be one of"),
-        ([{**LEAST, "rollback": "sometimes"}], "value of rollback must be one of"),
-        ([{**LEAST, "key_type": "dsa"}], "value of key_type must be one of: auto, ec, rsa, ed25519, got: dsa found in certificates"),
-        ([{**LEAST, "key_size": "big"}], "key_size"),
-        ([{**LEAST, "takeover": "perhaps"}], "takeover"),
-        ([{**LEAST, "names": [{"a": 1}]}], "names"),
-        ([{**LEAST, "subject": ["O"]}], "subject"),
+        ([{"name": "web", "names": ["a.example.com"]}], "certificate 'web': certops_certificates[0].certificate_path must be given: a text"),
+        ([{"names": ["a.example.com"], "certificate_path": "/a"}], "certops_certificates[0].name must be given: a text"),
+        (
+            [{**LEAST, "certifcate_path": 1}],
+            "certificate 'web': certops_certificates[0].certifcate_path is not known, did you mean 'certificate_path'? accepted are",
+        ),
+        (
+            [LEAST, {**LEAST, "name": "b", "colour": 1}],
+            "certificate 'b': certops_certificates[1].colour is not known, accepted are name, names, certificate_path",
+        ),
+        (["web"], "certops_certificates[0] must be a dictionary, got 'web'"),
+        ({"name": "web"}, "certops_certificates must be a list of dictionaries, got {'name': 'web'}"),
+        ("web", "certops_certificates must be a list of dictionaries, got 'web'"),
+        ([{**LEAST, "verify": "maybe"}], "certops_certificates[0].verify must be one of when_seen_before, required, none, got 'maybe'"),
+        ([{**LEAST, "layout": "copy"}], "certops_certificates[0].layout must be one of"),
+        ([{**LEAST, "rollback": "sometimes"}], "certops_certificates[0].rollback must be one of"),
+        ([{**LEAST, "key_type": "dsa"}], "certops_certificates[0].key_type must be one of auto, ec, rsa, ed25519, got 'dsa'"),
+        ([{**LEAST, "key_size": "big"}], "certops_certificates[0].key_size must be a whole number, got 'big'"),
+        ([{**LEAST, "takeover": "perhaps"}], "certops_certificates[0].takeover must be true or false, got 'perhaps'"),
+        ([{**LEAST, "names": [{"a": 1}]}], "certops_certificates[0].names must be a list of texts, got [{'a': 1}]"),
+        ([{**LEAST, "subject": ["O"]}], "certops_certificates[0].subject must be a dictionary, got ['O']"),
     ],
 )
-def test_wrong_types(items: list[t.Any], message: str) -> None:
-    """What has another type is refused as a module's argument is, before anything is looked at."""
+def test_wrong_types(items: t.Any, message: str) -> None:
+    """What has another type is refused with its place and value, before anything is looked at."""
     with pytest.raises((ArgumentError, DeclarationError)) as caught:
         checked(items)
     assert message in str(caught.value)
@@ -151,21 +161,30 @@ def test_wrong_types(items: list[t.Any], message: str) -> None:
 
 def test_everything_is_told_at_once() -> None:
     """Two wrong declarations give both sentences."""
-    with pytest.raises(DeclarationError, match=r"certops_certificates\[0\]\.mode .*; certops_certificates\[2\]\.profile "):
+    with pytest.raises(DeclarationError, match=r"certops_certificates\[0\]\.mode .*; certificate 'c': certops_certificates\[2\]\.profile "):
         checked([{**LEAST, "mode": "x"}, {**LEAST, "name": "b"}, {**LEAST, "name": "c", "profile": "x"}])
 
 
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"certificate_path": "/tls/b.pem"}, "certificate 'web': the name 'web' is declared by certificate 'web' already; each certificate needs its own"),
-        ({"name": "b"}, "certificate 'b': the file '/tls/web.pem' is declared by certificate 'web' already"),
+        (
+            {"certificate_path": "/tls/b.pem"},
+            "certificate 'web': certops_certificates[1] declares the name 'web', as certops_certificates[0] does already; each",
+        ),
+        ({"name": "b"}, "certificate 'b': certops_certificates[1] declares the file '/tls/web.pem', as certops_certificates[0] does"),
         (
             {"name": "b", "certificate_path": "/tls/b.pem", "key_path": "/tls/web.key"},
-            "certificate 'b': the file '/tls/web.key' is declared by certificate 'web'",
+            "certificate 'b': certops_certificates[1] declares the file '/tls/web.key', as certops_certificates[0] does",
         ),
-        ({"name": "b", "certificate_path": "/tls/web.key"}, "certificate 'b': the file '/tls/web.key' is declared"),
-        ({"name": "b", "certificate_path": "/tls/b.pem", "fullchain_path": "/tls/web.pem"}, "certificate 'b': the file '/tls/web.pem'"),
+        (
+            {"name": "b", "certificate_path": "/tls/web.key"},
+            "certificate 'b': certops_certificates[1] declares the file '/tls/web.key', as certops_certificates[0] does",
+        ),
+        (
+            {"name": "b", "certificate_path": "/tls/b.pem", "fullchain_path": "/tls/web.pem"},
+            "certificate 'b': certops_certificates[1] declares the file '/tls/web.pem', as certops_certificates[0] does",
+        ),
     ],
 )
 def test_each_needs_its_own(second: dict[str, t.Any], message: str) -> None:

@@ -37,7 +37,7 @@ def test_request_of_the_defaults() -> None:
 
 def test_request_of_everything() -> None:
     """Every option arrives."""
-    given = {"paths": ["/srv"], "exclude": ["*.bak"], "home": True, "max_file_size": 5, "max_seconds": 7, "services": [{"name": "x"}]}
+    given = {"paths": ["/srv"], "exclude": ["*.bak"], "home": True, "max_file_size": 50, "max_seconds": 7, "services": [{"name": "x"}]}
     request = scan_request(checked_arguments(given, ARGUMENT_SPEC), ())
     assert {name: request[name] for name in given} == given
 

@@ -178,7 +178,8 @@ def test_a_missing_ca_and_a_wrong_passphrase_are_told(make_ca: t.Callable[..., E
     none = EmbeddedIssuer(replace(issuer.settings, passphrase=None))
     missing = EmbeddedIssuer(replace(issuer.settings, directory=str(tmp_path / "nowhere")))
     assert "issuing.key' cannot be decrypted with the passphrase given" in str(wrong.status(now).reason)
-    assert none.status(now).reason == "issuer 'internal': the CA needs a passphrase for its key files, got none"
+    given = "give passphrase to its item of certops_issuers"
+    assert none.status(now).reason == f"issuer 'internal': the CA needs a passphrase for its key files, got none: {given}"
     assert missing.status(now).reason == f"issuer 'internal': there is no CA in '{tmp_path}/nowhere', the module 'ca' makes one"
     assert "correct horse" not in repr(issuer.settings)
 

@@ -550,6 +550,7 @@ class Limits(Tree):
             ({"paths": ["etc"]}, "paths must be absolute, got 'etc'"),
             ({"paths": ["/etc/\\x00"]}, "paths must be absolute, got"),
             ({"max_file_size": 0}, "max_file_size must be between 44 and 1073741824 bytes, got 0"),
+            ({"max_seconds": -1}, "max_seconds must be a number of seconds, or 0 for no limit, got -1"),
         ):
             with self.subTest(given=given), self.assertRaisesRegex(HostError, text):
                 scan.Options.from_args(arguments(**given))

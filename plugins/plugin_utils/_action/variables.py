@@ -1,0 +1,36 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of users that begin with C(certops_): Ansible itself says nothing of one that is misspelled."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+from collections.abc import Iterable
+
+PREFIX = "certops_"
+KNOWN = ("certops_certificates", "certops_environment", "certops_inventory", "certops_issuers", "certops_serial", "certops_services")
+
+
+class SerialError(ValueError):
+    """C(certops_serial) is nothing that a play can be divided by."""
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """One sentence for each variable that begins as ours do and is none of them; the same for every host, so that Ansible prints it once."""
+    return [_unknown(name) for name in sorted(name for name in names if name.startswith(PREFIX) and name not in KNOWN)]
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, KNOWN, 1, 0.75)
+    advice = f"did you mean {near[0]!r}?" if near else f"those of this collection are {', '.join(KNOWN)}"
+    return f"the variable {name!r} is not known and does nothing: {advice}"
+
+
+def check_serial(value: t.Any) -> None:
+    """Raise SerialError for what would end the run with a traceback of Ansible's own when the batches are made."""
+    for item in value if isinstance(value, list) and value else [value]:
+        if isinstance(item, bool) or not re.fullmatch(r"[0-9]+%?", str(item)):
+            raise SerialError(f"certops_serial must be a number of hosts such as 5, a percentage such as '10%', or a list of these, got {value!r}")
