@@ -23,7 +23,8 @@ def shared_variable(action: t.Any, task_vars: Mapping[str, t.Any], name: str, de
     try:
         return plain(action._templar.template(task_vars[name]), name)
     except AnsibleError as exc:  # a variable that it names is not set, or a vault stays closed
-        raise VariableError(f"{name} cannot be used: {exc.message}") from None
+        sentence, _dot, again = str(exc.message).partition(". ")
+        raise VariableError(f"{name} cannot be used: {sentence if again in ('', sentence) else exc.message}") from None  # 2.16 says it twice
 
 
 def host_variables(action: t.Any, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

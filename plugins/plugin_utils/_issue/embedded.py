@@ -49,7 +49,7 @@ class EmbeddedIssuer:
         if self._authority is None:
             found = read_authority(self.settings.directory)
             if found.issuing is None:
-                raise IssuerError(f"issuer {self.name!r}: there is no CA in {self.settings.directory!r}, the module 'ca' makes one")
+                raise IssuerError(f"issuer {self.name!r}: there is no CA in {self.settings.directory!r}, certops.fleet.create_ca makes one")
             self._authority = found
         return self._authority
 

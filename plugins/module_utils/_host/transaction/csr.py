@@ -93,6 +93,8 @@ def _expect(data: bytes, tag: int, what: str) -> None:
 
 
 def _succeed(finished: Finished, what: str) -> Finished:
+    if finished.code == 127:
+        raise HostError(f"openssl was not found on this host and is needed to {what}: install it")
     if finished.code != 0:
         raise HostError(f"openssl could not {what}: {finished.reason()}")
     return finished

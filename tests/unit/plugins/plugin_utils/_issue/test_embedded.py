@@ -180,7 +180,7 @@ def test_a_missing_ca_and_a_wrong_passphrase_are_told(make_ca: t.Callable[..., E
     assert "issuing.key' cannot be decrypted with the passphrase given" in str(wrong.status(now).reason)
     given = "give passphrase to its item of certops_issuers"
     assert none.status(now).reason == f"issuer 'internal': the CA needs a passphrase for its key files, got none: {given}"
-    assert missing.status(now).reason == f"issuer 'internal': there is no CA in '{tmp_path}/nowhere', the module 'ca' makes one"
+    assert missing.status(now).reason == f"issuer 'internal': there is no CA in '{tmp_path}/nowhere', certops.fleet.create_ca makes one"
     assert "correct horse" not in repr(issuer.settings)
 
 
