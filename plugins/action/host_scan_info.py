@@ -52,8 +52,9 @@ def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list
     result = scan_result(answer, everything=task.args["return_certificates"], now=now())
     facts = {"ansible_facts": answer["ansible_facts"]} if "ansible_facts" in answer else {}
     # Without the host's name, so that Ansible prints it once a run.
-    refused = [REFUSED.format(user=answer["_host"].get("user"))] if answer["problems"] and not answer["privileged"] else []
-    return {"changed": False, "recorded": recorded, "twins": twins, "warnings": refused, **result, **facts}
+    refused = not answer["privileged"] and any("Permission denied" in problem["reason"] for problem in answer["problems"])
+    warnings = [REFUSED.format(user=answer["_host"].get("user"))] if refused else []
+    return {"changed": False, "recorded": recorded, "twins": twins, "warnings": warnings, **result, **facts}
 
 
 class ActionModule(ActionBase):

@@ -25,6 +25,7 @@ FAILURES = [
     AnsibleError("Missing sudo password"),
     ExchangeError("nothing came back from the host program", "died"),
 ]
+DENIED = [{"path": "/etc/ssl/private", "reason": "Permission denied"}]
 
 
 @dataclass
@@ -61,7 +62,10 @@ def test_a_host_that_gives_nothing_is_a_row(failure: Exception, tmp_path: pathli
     assert host["last_scan"]["complete"] is False
 
 
-@pytest.mark.parametrize(("privileged", "problems", "told"), [(False, [{"path": "/x", "reason": "y"}], True), (False, [], False), (True, [{}], False)])
+@pytest.mark.parametrize(
+    ("privileged", "problems", "told"),
+    [(False, DENIED, True), (False, [], False), (False, [{"path": "/x", "reason": "it vanished"}], False), (True, DENIED, False)],
+)
 def test_a_scan_that_was_refused_something_is_told(privileged: bool, problems: list[dict[str, str]], told: bool) -> None:
     """Once a run, with the user and what is to be done; a scan as root, or one that may read everything, is not."""
     answer = {"summary": {}, "problems": problems, "skipped": [], "left_over": [], "complete": True, "privileged": privileged, "_host": {"user": "deploy"}}
