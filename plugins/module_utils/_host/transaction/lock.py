@@ -20,7 +20,10 @@ WAIT = 900.0  # seconds: longer than a guardian's deadline
 def host_lock(state: bytes, seconds: float = WAIT) -> t.Iterator[int]:
     """Hold the lock of this host, waiting for it at most `seconds`; gives its descriptor, which a guardian inherits and so keeps the lock."""
     make_state(state)
-    descriptor = os.open(os.path.join(state, b"lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(os.path.join(state, b"lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise HostError(f"state folder {path_text(state)!r} cannot be written: {exc.strerror}") from None
     try:
         _wait(descriptor, fcntl.LOCK_EX, seconds)
         yield descriptor
@@ -45,7 +48,11 @@ def no_change(state: bytes, seconds: float = WAIT) -> t.Iterator[None]:
 
 def make_state(state: bytes) -> None:
     """Make the state folder, or refuse one that somebody else could read or write."""
-    os.makedirs(state, mode=0o700, exist_ok=True)
+    try:
+        os.makedirs(state, mode=0o700, exist_ok=True)
+    except OSError as exc:
+        told = f"state folder {path_text(state)!r} cannot be made: {exc.strerror}"
+        raise HostError(f"{told}; set become, or CERTOPS_STATE in the environment of the task to a folder of this user") from None
     status = os.lstat(state)
     if status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise HostError(f"state folder {path_text(state)!r} must belong to the user with uid {os.geteuid()} and be closed to others (mode 0700)")

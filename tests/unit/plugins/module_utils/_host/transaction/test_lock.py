@@ -48,6 +48,20 @@ class TestLock(unittest.TestCase):
         with self.assertRaisesRegex(HostError, "closed to others"):
             make_state(self.state)
 
+    def test_a_state_folder_that_cannot_be_made(self):
+        """A user without a home of its own is told what to do."""
+        with open(os.path.join(self.root, "file"), "wb"):
+            pass
+        with self.assertRaisesRegex(HostError, "state folder '.*/file/state' cannot be made: Not a directory; set become, or CERTOPS_STATE in the environment"):
+            make_state(os.path.join(os.fsencode(self.root), b"file", b"state"))
+
+    def test_a_state_folder_that_cannot_be_written(self):
+        """As on a file system that became read-only."""
+        make_state(self.state)
+        os.mkdir(os.path.join(self.state, b"lock"))
+        with self.assertRaisesRegex(HostError, "state folder '.*/state' cannot be written: Is a directory"), host_lock(self.state):
+            pass
+
 
 if __name__ == "__main__":
     unittest.main()
