@@ -95,15 +95,15 @@ def usable(found: Found, now: float) -> bool:
 
 
 def _reads_another_key(use: t.Dict[str, t.Any], declared: Declared) -> bool:
-    """Does it name the certificate's file with another file for the key than the declared one?"""
+    """Does it name the certificate's file, and with it another file for the key than the declared one?"""
     main, key = declared.role("combined", "certificate"), declared.role("combined", "key")
-    if main is None or key is None or use["certificate"] is None or _real(use["certificate"]) != os.path.realpath(main.path):
+    if main is None or key is None or use["certificate"] is None or use["key"] is None:
         return False
-    return _real(use["key"] or use["certificate"]) != os.path.realpath(key.path)
+    return _real(use["certificate"]) == os.path.realpath(main.path) and _real(use["key"]) != os.path.realpath(key.path)
 
 
 def _key_elsewhere(service: str, use: t.Dict[str, t.Any]) -> str:
-    return f"service {service!r} reads the key of {use['certificate']!r} from {use['key'] or use['certificate']!r}; correct key_path, or leave it out"
+    return f"service {service!r} reads the key of {use['certificate']!r} from {use['key']!r}; correct key_path, or leave it out"
 
 
 def _real(path: str) -> bytes:

@@ -91,6 +91,8 @@ class TestRequest(HostCase):
         text = "service 'web' reads the key of '.*/tls.crt' from '.*/other.key'; correct key_path, or leave it out"
         with self.assertRaisesRegex(HostError, text):
             self.host.request(self.host.declared(), [entry])
+        entry["uses"] = [{"certificate": self.host.path("tls.crt")}]  # says nothing of a key
+        self.assertIn("csr", self.host.request(self.host.declared(), [entry]))
 
     def test_takeover(self):
         """With `takeover` a link of others is replaced, and what it led to stays as it was."""
