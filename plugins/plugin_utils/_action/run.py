@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
@@ -105,9 +106,12 @@ def _checked(action: t.Any, variables: dict[str, t.Any], spec: Mapping[str, t.An
 def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[str, t.Any], work: t.Callable[[Task], dict[str, t.Any]]) -> dict[str, t.Any]:
     """The result of C(work); what it says in a ValueError becomes the message of a failed task."""
     variables = task_vars or {}
+    unknown = unknown_variables(variables)  # often why something is missing
     try:
         args = _checked(action, variables, spec)
         result = work(Task(action, variables, args))
     except ValueError as exc:
+        for text in unknown:  # ansible-core 2.19 drops the warnings of a result that is an error
+            Display().warning(text)
         raise AnsibleActionFail(str(exc)) from None  # ansible-core 2.19 appends the text of every cause
-    return {**result, "warnings": [*result.get("warnings", ()), *unknown_variables(variables)]}
+    return {**result, "warnings": [*result.get("warnings", ()), *unknown]}

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
 
@@ -46,10 +47,13 @@ def test_a_misspelled_variable_is_a_warning() -> None:
         ({"certops_issuers": "{{ nowhere }}"}, "certops_issuers cannot be used: 'nowhere' is undefined"),
     ],
 )
-def test_a_variable_that_cannot_be_used(variables: dict[str, t.Any], message: str) -> None:
-    """One sentence, and no host is asked."""
+def test_a_variable_that_cannot_be_used(variables: dict[str, t.Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, and no host is asked; a misspelled one is told beside it."""
+    told: list[str] = []
+    monkeypatch.setattr(Display, "warning", lambda _display, text: told.append(text))
     with pytest.raises(AnsibleActionFail) as error:
-        _run(variables)
+        _run({**variables, "certops_issuer": "x"})
+    assert [text.partition(" is not known")[0] for text in told] == ["the variable 'certops_issuer'"]
     assert str(error.value).startswith(message)
     assert str(error.value).count("undefined") <= 1
 
