@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class CommandError(Exception):
 
 def run(argv: t.Sequence[str | Path], *, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
     """Run a command and return what it printed; raise CommandError with all of it."""
-    done = subprocess.run(
-        [str(arg) for arg in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise CommandError(f"{done.stdout.rstrip()}\n{Path(argv[0]).name} ended with status {done.returncode}")
-    return done.stdout
+    # Into a file: a pipe ends only when the last process that a killed command left behind ends.
+    with tempfile.TemporaryFile() as file:
+        status = subprocess.run(list(map(str, argv)), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
+        file.seek(0)
+        output = file.read().decode("utf-8", "replace")
+    if status:
+        raise CommandError(f"{output.rstrip()}\n{Path(argv[0]).name} ended with status {status}")
+    return output
 
 
 def in_venv(name: str) -> Path:
