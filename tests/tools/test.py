@@ -11,6 +11,7 @@ Each step works on the copy in .build, so that the working tree stays as it is. 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -95,10 +96,17 @@ def host_outcome(python: Path | None, sources: list[str], tests: list[str]) -> s
         return "skipped, this machine has none"
     try:
         run([python, "-B", "-S", "-c", COMPILE, *sources], cwd=BUILD)
-        output = run([python, "-B", "-S", "-m", "unittest", *tests], cwd=BUILD, env=tool_environment())
+        output = run([python, "-B", "-S", "-m", "unittest", "--verbose", *tests], cwd=BUILD, env=tool_environment())
     except CommandError as exc:
-        return f"failed\n{exc}"
-    return f"passed, {', '.join(output.strip().splitlines()[-3::2])}"
+        return f"failed\n{errors_of(str(exc))}"
+    skipped = [f"\n  skipped: {reason}" for reason in sorted(set(re.findall(r" skipped ['\"](.+)['\"]$", output, re.MULTILINE)))]
+    return f"passed, {', '.join(output.strip().splitlines()[-3::2])}{''.join(skipped)}"
+
+
+def errors_of(output: str) -> str:
+    """What unittest says of errors and failures, after the names of all tests; an interpreter that died says none."""
+    listed, ruler, errors = output.partition(f"\n{'=' * 70}\n")
+    return ruler + errors if ruler else "\n".join(listed.splitlines()[-40:])
 
 
 def unit_step() -> str:
