@@ -68,6 +68,14 @@ def test_controller_ring_does_not_import_the_wiring(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=relative)
+def test_no_variable_is_an_underscore(path: Path) -> None:
+    """What is unused has a name that begins with an underscore, as the pylint of ansible-test keeps `_` for translations."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "_" and isinstance(node.ctx, ast.Store)]
+    assert lines == []
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=relative)
 def test_functions_are_short(path: Path) -> None:
     """No function of a plugin has more lines than can be read at once."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
