@@ -6,6 +6,7 @@
 Commands are argument lists, never a shell; `{configuration}` and `{pid}` in them are replaced. A command that is null is systemd's, where the unit is known.
 """
 
+import re
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
@@ -180,6 +181,15 @@ def _add(table: t.Dict[str, Entry], seen: t.Set[str], given: t.Any, at: str, pro
     table[name] = entry
 
 
+def _from_template(check: Check, value: t.Any) -> t.Any:
+    """Before ansible-core 2.19 a template makes text, also of a number and of a truth."""
+    if check is _port and isinstance(value, str) and re.match(r"[0-9]{1,5}\Z", value):
+        return int(value)
+    if check is _boolean and value in ("True", "False"):
+        return value == "True"
+    return value
+
+
 def _completed(given: t.Any, fields: t.Dict[str, t.Tuple[Check, t.Any]], at: str, problems: t.List[str]) -> Entry:
     """Return `given` with every field; what is wrong in it is added to `problems`."""
     if not isinstance(given, dict):
@@ -187,7 +197,7 @@ def _completed(given: t.Any, fields: t.Dict[str, t.Tuple[Check, t.Any]], at: str
     problems.extend(f"{at}.{key} is not known, accepted are {', '.join(fields)}" for key in given if key not in fields)
     complete = {}
     for key, (check, default) in fields.items():
-        complete[key] = value = given.get(key, list(default) if isinstance(default, list) else default)
+        complete[key] = value = _from_template(check, given.get(key, list(default) if isinstance(default, list) else default))
         wrong = check(value)
         if wrong:
             problems.append(f"{at}.{key} must be {wrong}, got {value!r}")

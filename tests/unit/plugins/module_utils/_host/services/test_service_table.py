@@ -52,6 +52,12 @@ class Users(unittest.TestCase):
         self.assertEqual(entry["listeners"], [{"address": "127.0.0.1", "port": 636, "names": [], "protocol": "tls"}])
         self.assertEqual(entry["uses"][0]["names"], [])
 
+    def test_templated_values(self):
+        """A number and a truth that a template made are text before ansible-core 2.19."""
+        entry = by_name(check_entries([{"name": "a", "loads_folder": "True", "listeners": [{"port": "636"}]}]))["a"]
+        self.assertIs(entry["loads_folder"], True)
+        self.assertEqual(entry["listeners"][0]["port"], 636)
+
     def test_entry_of_a_shipped_name_overrules_it(self):
         """What the user states wins, the rest of the shipped entry stays."""
         entry = by_name(check_entries([{"name": "nginx", "unit": "edge.service"}]))["nginx"]
@@ -92,6 +98,8 @@ class Users(unittest.TestCase):
             ([{"name": "a", "uses": [{"listeners": 0}]}], "certops_services[0].uses[0].listeners must be a list, got 0"),
             ([{"name": "a", "uses": [{"listeners": ["x"]}]}], "certops_services[0].uses[0].listeners must be a list, each of it the number of a listener"),
             ([{"name": "a", "listeners": [{}]}], "certops_services[0].listeners[0].port must be a port from 1 to 65535, got None"),
+            ([{"name": "a", "listeners": [{"port": "ldaps"}]}], "certops_services[0].listeners[0].port must be a port from 1 to 65535, got 'ldaps'"),
+            ([{"name": "a", "listeners": [{"port": "0"}]}], "certops_services[0].listeners[0].port must be a port from 1 to 65535, got 0"),
             ([{"name": "a", "listeners": [{"port": True}]}], "certops_services[0].listeners[0].port must be a port from 1 to 65535, got True"),
             ([{"name": "a", "validates": "pair"}], "certops_services[0].validate must be a command when validates is 'pair'"),
             ([{"name": "nginx", "listeners": [{"port": 1}]}], "certops_services[0].uses and listeners are for the syntax 'declared', a service of the syntax"),
