@@ -74,6 +74,21 @@ def ansible_lint_step() -> str:
     return run([in_venv("ansible-lint"), "--offline", "--profile", "production", "--nocolor"], cwd=COPY, env=tool_environment())
 
 
+def galaxy_step() -> str:
+    """What Galaxy does with an upload, its own ansible-lint included; ansible-test, which it runs in a container, has a step of its own."""
+    try:
+        install_requirements("requirements-galaxy.txt")
+    except CommandError as exc:
+        raise StepSkippedError(f"galaxy-importer does not install: {last_line(str(exc))}") from exc
+    (artefact,) = (BUILD / "dist").glob("*.tar.gz")
+    work = BUILD / "galaxy"
+    work.mkdir(exist_ok=True)
+    output = run([in_venv("python"), "-m", "galaxy_importer.main", artefact], cwd=work, env=tool_environment())
+    if told := re.findall("^(?:WARNING|ERROR|CRITICAL): .*", output, re.MULTILINE):
+        raise CommandError("\n".join(told))
+    return output
+
+
 def host_step() -> str:
     """The tests of what runs on managed hosts, with the standard library alone, under every Python of this machine."""
     tests = sorted(str(path.relative_to(BUILD)) for path in (COPY / HOST_TESTS).rglob("test_*.py"))
@@ -139,6 +154,7 @@ STEPS: dict[str, t.Callable[[], str]] = {
     "unit": unit_step,
     "integration": integration_step,
     "ansible-lint": ansible_lint_step,
+    "galaxy": galaxy_step,
     "sanity": sanity_step,
 }
 
