@@ -4,7 +4,7 @@
 """Run the integration targets on this machine, with the installed collection and without root.
 
 A target is a role in tests/integration/targets, laid out as `ansible-test integration` wants it. Its file `aliases` may hold `needs/root`
-or `disabled`; a target named setup_* is there for others to depend on.
+or `disabled`; a target named setup_* is there for others to depend on. A deprecation warning that is printed is a failure.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def target_passes(target: str) -> bool:
     work = Path(tempfile.mkdtemp(prefix=f"{target}-", dir=BUILD))
     try:
         output = run_target(target, work)
+        if warned := re.findall(r"^\[DEPRECATION WARNING\].*", output, re.MULTILINE):
+            raise CommandError("\n".join(warned))
     except CommandError as exc:
         print(f"{exc}\nintegration: {target}: failed", flush=True)
         return False
@@ -80,6 +82,7 @@ def target_passes(target: str) -> bool:
 def run_target(target: str, work: Path) -> str:
     """Run the target's runme.sh or its role; `output_dir` is a folder of its own that goes away."""
     env = {**tool_environment(), "ANSIBLE_ROLES_PATH": str(TARGETS), "ANSIBLE_NOCOLOR": "1", "OUTPUT_DIR": str(work)}
+    env["ANSIBLE_DEPRECATION_WARNINGS"] = "true"
     # For this path Ansible goes by the user's name instead of HOME.
     env["ANSIBLE_REMOTE_TMP"] = str(work / "remote_tmp")
     if (TARGETS / target / "runme.sh").is_file():

@@ -27,6 +27,8 @@ from project import BUILD, COPY, CommandError, in_venv, project_files, run, tool
 
 HOST_PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
 HOST_TESTS = "tests/unit/plugins/module_utils/_host"
+CONTROLLER_RING = "plugins/plugin_utils"
+LEAST_COVERAGE = 90
 CACHE = BUILD / "cache"
 # For what no test imports.
 COMPILE = "import sys; [compile(open(name, encoding='utf-8').read(), name, 'exec') for name in sys.argv[1:]]"
@@ -125,10 +127,13 @@ def errors_of(output: str) -> str:
 
 
 def unit_step() -> str:
-    """All other unit tests, shown as they run: pytest's own closing line counts them."""
-    env = {**tool_environment(), "PYTHONPATH": str(BUILD)}
+    """All other unit tests, shown as they run: pytest's own closing line counts them. They must reach most lines of what runs on the controller."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    measured = {"COVERAGE_FILE": str(CACHE / "coverage"), "COVERAGE_CORE": "sysmon" if sys.version_info >= (3, 12) else "ctrace"}
+    env = {**tool_environment(), **measured, "PYTHONPATH": str(BUILD), "ANSIBLE_DEPRECATION_WARNINGS": "true"}
     command = [in_venv("python"), "-m", "pytest", "-q", "--numprocesses", "logical", "-o", f"cache_dir={CACHE / 'pytest'}", f"--ignore={HOST_TESTS}"]
-    done = subprocess.run(command, cwd=COPY, env=env, check=False)
+    coverage = [f"--cov={CONTROLLER_RING}", f"--cov-fail-under={LEAST_COVERAGE}", "--cov-report=term:skip-covered"]
+    done = subprocess.run([*command, *coverage], cwd=COPY, env=env, check=False)
     if done.returncode:
         raise CommandError(f"pytest ended with status {done.returncode}")
     return "see pytest's closing line above"

@@ -62,6 +62,7 @@ class Estate:
         (self.folder / "play.json").write_text(json.dumps([{"hosts": "target", "gather_facts": False, "tasks": tasks}]))
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.json", "play.json", *arguments]
         finished = subprocess.run(command, cwd=self.folder, env=self._environment(environment or {}), capture_output=True, text=True, timeout=120, check=False)
+        assert "[DEPRECATION WARNING]" not in finished.stdout + finished.stderr
         results = self.folder / "results.json"
         found = json.loads(results.read_text()) if results.exists() else {}
         results.unlink(missing_ok=True)
@@ -93,6 +94,7 @@ class Estate:
             "ANSIBLE_CALLBACKS_ENABLED": "keep",
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
+            "ANSIBLE_DEPRECATION_WARNINGS": "true",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_BECOME_ALLOW_SAME_USER": "1",
             "HOME": str(self.folder),
