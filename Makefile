@@ -6,7 +6,7 @@ PYTHON ?= python3
 tools := tests/tools
 install := $(PYTHON) $(tools)/check_python.py && $(PYTHON) $(tools)/install.py
 
-.PHONY: help install test browser demo fleet torture clean
+.PHONY: help install test matrix browser demo fleet torture clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -19,6 +19,10 @@ install:
 test:
 	@$(install) requirements-dev.txt
 	@.venv/bin/python $(tools)/test.py $(STEPS)
+
+# make matrix   units, integration and sanity with every supported ansible-core (CORES="2.16 2.21", STEPS="unit" for some of it)
+matrix: install
+	@.venv/bin/python $(tools)/matrix.py $(STEPS)
 
 # make browser  the report in a headless Chromium without a network (root installs a missing one)
 browser:

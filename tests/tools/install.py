@@ -41,7 +41,7 @@ def pip_install(*arguments: str | Path) -> None:
 
 
 def make_venv() -> None:
-    print(f"install: .venv with Python {sys.version.split()[0]} and {ANSIBLE_CORE}", flush=True)
+    print(f"install: {VENV.relative_to(ROOT)} with Python {sys.version.split()[0]} and {ANSIBLE_CORE}", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     run([sys.executable, "-m", "venv", VENV])
     pip_install(ANSIBLE_CORE, "-r", ROOT / "requirements.txt")
@@ -91,7 +91,7 @@ def main() -> int:
     except CommandError as exc:
         print(f"install: {exc}", file=sys.stderr)
         return 1
-    print(f"install: .venv is ready, ansible-core {core_version()}")
+    print(f"install: {VENV.relative_to(ROOT)} is ready, ansible-core {core_version()}")
     return 0
 
 

@@ -14,8 +14,10 @@ import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-VENV = ROOT / ".venv"
-BUILD = ROOT / ".build"
+# A row of the matrix, such as "2.16", has an environment, a copy of the tree and a home folder of its own.
+ROW = os.environ.get("MATRIX_ROW")
+BUILD = ROOT / ".build" / "matrix" / ROW if ROW else ROOT / ".build"
+VENV = BUILD / "venv" if ROW else ROOT / ".venv"
 COPY = BUILD / "ansible_collections" / "certops" / "fleet"
 HOME = BUILD / "home"
 

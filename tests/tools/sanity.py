@@ -15,7 +15,7 @@ import ansible_test
 from interpreters import find_interpreters
 from project import BUILD, COPY, HOME, CommandError, in_venv, run, tool_environment
 
-PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
+PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
 GET_PIP = """\
 # Stands in for the download of get-pip.py, which ansible-test wants from a server of its own.
 import subprocess
