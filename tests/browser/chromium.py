@@ -121,12 +121,12 @@ class Browser:
         """The next message; an event is kept as well."""
         end = time.monotonic() + PATIENCE
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
+            ready = select.select([self._in], [], [], max(0, end - time.monotonic()))[0]
             read = os.read(self._in, 1 << 20) if ready else b""
             if not read:
                 raise BrowserError(f"{what}: the browser {'ended' if ready else f'said nothing for {PATIENCE:g} seconds'}")
             self._buffer += read
-        text, _, self._buffer = self._buffer.partition(b"\0")
+        text, _end, self._buffer = self._buffer.partition(b"\0")
         message: dict[str, t.Any] = json.loads(text)
         if "method" in message:
             self.events[message["method"]].append(message["params"])

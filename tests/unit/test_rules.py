@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 HOST_RING = "ansible_collections.certops.fleet.plugins.module_utils"
 HOST_MAY_NOT_IMPORT = ("ansible.", "ansible_collections.", "dataclasses")
 WITHOUT_HEADER = {"LICENSE"}
@@ -67,7 +68,7 @@ def test_controller_ring_does_not_import_the_wiring(path: Path) -> None:
     assert wiring == set()
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=relative)
+@pytest.mark.parametrize("path", [*PLUGINS, *TESTS], ids=relative)
 def test_no_variable_is_an_underscore(path: Path) -> None:
     """What is unused has a name that begins with an underscore, as the pylint of ansible-test keeps `_` for translations."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
