@@ -50,7 +50,7 @@ def listening(names: t.Iterable[str]) -> Running:
     wanted_comms = {name[:_COMM_LENGTH] for name in wanted}
     prefix = _own_prefix()
     sockets: t.Optional[t.Dict[bytes, t.Tuple[str, int]]] = None
-    running = Running([], [])
+    running, elsewhere = Running([], []), {}  # type: t.Tuple[Running, t.Dict[str, int]]
     for pid in _pids():
         argv, status = _argv(pid), _status(pid)
         name = status.get(b"Name", b"")
@@ -59,12 +59,13 @@ def listening(names: t.Iterable[str]) -> Running:
             continue
         shown = (called if called in wanted else name).decode("utf-8", "backslashreplace")
         if len(status.get(b"NSpid", b"").split()) > 1:
-            running.problems.append(f"process {pid} ({shown}) runs in a container and was not looked at")
+            elsewhere[shown] = elsewhere.get(shown, 0) + 1
             continue
         sockets = _listening_sockets() if sockets is None else sockets
         listeners = _listeners(pid, sockets)
         unit = unit_of(_read(pid, "cgroup"), prefix)
         running.processes.append(Process(pid, _number(status, b"PPid"), _number(status, b"Uid"), shown, argv, unit, listeners))
+    running.problems.extend(f"{count} of the processes {name!r} run in containers and were not looked at" for name, count in sorted(elsewhere.items()))
     running.problems.extend(_hidden(running.processes))
     return running
 

@@ -151,7 +151,7 @@ class Written(unittest.TestCase):
     def test_containers(self):
         """A process in a container is told and left out."""
         self.process(7, nspid="\t1")
-        self.assertEqual(listening(["nginx"]), ([], ["process 7 (nginx) runs in a container and was not looked at"]))
+        self.assertEqual(listening(["nginx"]), ([], ["1 of the processes 'nginx' run in containers and were not looked at"]))
 
     def test_sockets_of_others(self):
         """Where the sockets of a process cannot be seen this is told, and the process is known nevertheless."""
