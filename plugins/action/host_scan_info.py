@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request, scan_result
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import silence
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -39,9 +38,11 @@ def scan(task: Task) -> dict[str, t.Any]:
         known = inventory.known_bundles()
     try:
         answer = task.exchange("scan", scan_request(task.args, known))
-    except (AnsibleError, ExchangeError) as exc:  # the connection, become, the interpreter, the host program
-        with task.inventory() as inventory:
-            inventory.record_silent_host(task.host, reason=str(exc), started=started)
+    except BaseException as exc:  # the timeout of a task is no Exception
+        reason = silence(exc)
+        if reason is not None:
+            with task.inventory() as inventory:
+                inventory.record_silent_host(task.host, reason=reason, started=started)
         raise
     with task.inventory() as inventory:
         recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"])))

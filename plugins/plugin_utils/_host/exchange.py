@@ -67,6 +67,13 @@ def exchange(action: t.Any, task_vars: dict[str, t.Any], verb: str, args: dict[s
     return _result(action, answer)
 
 
+def silence(error: BaseException) -> str | None:
+    """Why a host gave nothing: the connection, become, the interpreter, the host program or the task's timeout. None for what is no matter of the host."""
+    if type(error).__name__ == "TaskTimeoutError":  # its module is ansible-core's own affair
+        return "it did not answer within the timeout of the task"
+    return str(error) if isinstance(error, (AnsibleError, ExchangeError)) else None
+
+
 def _request(action: t.Any, verb: str, args: dict[str, t.Any], actor: str, transaction: str | None) -> Answer:
     if verb not in SOURCES:
         raise ExchangeError(f"verb {verb!r} must be one of {', '.join(SOURCES)}", "request")

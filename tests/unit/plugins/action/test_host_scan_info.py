@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pathlib
 import typing as t
 from dataclasses import dataclass, field
@@ -12,12 +13,18 @@ from datetime import datetime, timezone
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.executor import task_executor
 
 from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, _result, scan
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+
+
+class TaskTimeoutError(BaseException):
+    """As ansible-core has it: no Exception, so that no plugin goes on after it."""
+
 
 FAILURES = [
     AnsibleConnectionFailure("no route to host"),
@@ -33,7 +40,7 @@ class FailingTask:
     """A task whose host cannot be asked."""
 
     path: pathlib.Path
-    failure: Exception
+    failure: BaseException
     record: bool = True
     check_mode: bool = False
     host: HostName = field(default_factory=lambda: HostName("", "web1"))
@@ -73,3 +80,27 @@ def test_a_scan_that_was_refused_something_is_told(privileged: bool, problems: l
     warnings = _result(t.cast(t.Any, task), answer, recorded=True, twins=[])["warnings"]
     assert bool(warnings) is told
     assert all("as the user 'deploy'" in text and "set become" in text for text in warnings)
+
+
+def test_a_host_that_hangs_is_a_row(tmp_path: pathlib.Path) -> None:
+    """When the task's time is over, the host is known to have given nothing, and the task ends as Ansible ends it."""
+    task = FailingTask(tmp_path / "inventory.db", TaskTimeoutError())
+    with pytest.raises(TaskTimeoutError):
+        scan(t.cast(t.Any, task))
+    with task.inventory() as inventory:
+        (host,) = inventory.documents("hosts")
+    assert host["last_scan"]["reason"] == "it did not answer within the timeout of the task"
+
+
+def test_an_interrupted_run_says_nothing_of_the_host(tmp_path: pathlib.Path) -> None:
+    """Whoever stops the run has learnt nothing about the host."""
+    task = FailingTask(tmp_path / "inventory.db", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        scan(t.cast(t.Any, task))
+    with task.inventory() as inventory:
+        assert list(inventory.documents("hosts")) == []
+
+
+def test_ansible_core_has_the_timeout_by_this_name() -> None:
+    """What is looked for by its name is what ansible-core catches around a task."""
+    assert "TaskTimeoutError as " in inspect.getsource(task_executor) or "TaskTimeoutError) as " in inspect.getsource(task_executor)
