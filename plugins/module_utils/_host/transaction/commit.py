@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import declared as declarations
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files, journal, serving, staging, swap
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import Journal
@@ -126,5 +127,5 @@ def sentence(error: Exception) -> str:
     if isinstance(error, HostError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{os.strerror(error.errno)}" + ("" if error.filename is None else f": {error.filename!r}")
+        return os.strerror(error.errno) + ("" if error.filename is None else f": {path_text(os.fsencode(error.filename))!r}")
     return str(error)

@@ -16,12 +16,16 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def create(path: bytes, content: bytes, prepare: t.Optional[t.Callable[[int], None]] = None) -> None:
     """Make a new file that only its owner may read, let `prepare` set its attributes by descriptor, fill it and bring it to the disk."""
     descriptor = os.open(path, _NEW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if prepare is not None:
-            prepare(descriptor)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if prepare is not None:
+                prepare(descriptor)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as exc:
+        exc.filename = path  # of a descriptor the system tells no name
+        raise
 
 
 def replace(path: bytes, content: bytes) -> None:

@@ -63,7 +63,9 @@ def _check_paths(declared: Declared) -> None:
             raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} does not exist; make it first, or correct {role.name}_path")
         if not os.access(folder, os.W_OK | os.X_OK):
             user = attributes.owner_name(os.geteuid())
-            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} cannot be written to by user {user!r}; set become for this host")
+            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+            why = "lies on a file system that is mounted read-only" if read_only else f"cannot be written to by user {user!r}; set become for this host"
+            raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} {why}")
         if os.path.isdir(role.path):
             raise HostError(f"certificate {declared.name!r}: {path_text(role.path)!r} is a folder and must be a file")
 

@@ -7,6 +7,7 @@ import base64
 import os
 import unittest
 import uuid
+from unittest import mock
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import verb_discard, verb_outcome, verb_request
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
@@ -56,6 +57,13 @@ class TestRequest(HostCase):
         csr.public_key = lambda path: other
         with self.assertRaisesRegex(HostError, "does not belong to the key it made"):
             self.host.request(self.host.declared(), [])
+
+    def test_a_folder_that_cannot_be_written_to(self):
+        """Whether the file system or the rights are the reason is told."""
+        for flag, told in ((os.ST_RDONLY, "lies on a file system that is mounted read-only"), (0, "cannot be written to by user ")):
+            system = mock.patch.multiple("os", access=mock.Mock(return_value=False), statvfs=mock.Mock(return_value=mock.Mock(f_flag=flag)))
+            with self.subTest(told), system, self.assertRaisesRegex(HostError, f"folder '{self.host.folder}' {told}"):
+                self.host.request(self.host.declared(), [])
 
     def test_what_must_not_be_touched(self):
         """Links and files of others, folders that are missing, services that are not there."""

@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writing files whole."""
 
+import errno
 import os
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files
 
@@ -26,6 +28,16 @@ class TestFiles(unittest.TestCase):
         self.addCleanup(os.umask, os.umask(0))
         files.create(self.path, b"secret", lambda descriptor: seen.append((os.fstat(descriptor).st_size, os.fstat(descriptor).st_mode & 0o777)))
         self.assertEqual((seen, files.read(self.path)), ([(0, 0o600)], b"secret"))
+
+    def test_a_full_disk_is_named(self):
+        """What the system says of a descriptor is told of the file."""
+
+        def full(_descriptor):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with mock.patch.object(files.os, "fsync", full), self.assertRaises(OSError) as caught:
+            files.create(self.path, b"new")
+        self.assertEqual((caught.exception.errno, caught.exception.filename), (errno.ENOSPC, self.path))
 
     def test_nothing_is_written_through(self):
         """Neither a file that is there nor a link is written to."""
