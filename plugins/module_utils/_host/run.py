@@ -7,12 +7,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import time
 import typing as t
 
 _LOOK_AGAIN = 0.05  # seconds between two looks at how much a command has written
+_PIECE = select.PIPE_BUF  # bytes that a pipe that can be written to takes at once (POSIX write)
 _SBIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _REASON_LENGTH = 600
 _F_ADD_SEALS, _SEALED = 1033, 0x4 | 0x8  # linux/fcntl.h: F_SEAL_GROW and F_SEAL_WRITE
@@ -68,6 +70,8 @@ def run(argv: t.Sequence[t.Union[str, bytes]], seconds: float, input: bytes = b"
         os.close(error)
         return Finished(127 if exc.errno == errno.ENOENT else 126, b"", f"cannot be run: {os.strerror(exc.errno or errno.EIO)}".encode(), False)
     timed_out = _wait(process, input, seconds, (output, error), limit)
+    if process.stdin is not None:
+        process.stdin.close()
     return Finished(-signal.SIGKILL if process.returncode is None else process.returncode, _take(output, limit), _take(error, limit), timed_out)
 
 
@@ -93,20 +97,35 @@ def _default_signals() -> None:
 def _wait(process: "subprocess.Popen[bytes]", given: bytes, seconds: float, files: t.Sequence[int], limit: int) -> bool:
     """Wait for the command; True when its time ran out and its whole group was killed."""
     end = time.monotonic() + seconds
-    pending: t.Optional[bytes] = given or None
     while True:
-        try:
-            process.communicate(pending, timeout=max(0.0, min(_LOOK_AGAIN, end - time.monotonic())))
-            return False
-        except subprocess.TimeoutExpired:
-            pending = None
+        pause = max(0.0, min(_LOOK_AGAIN, end - time.monotonic()))
+        if process.stdin is not None and not process.stdin.closed:
+            given = _feed(process.stdin.fileno(), given, pause)
+            if not given:
+                process.stdin.close()
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(pause)
         for descriptor in files:
             _shorten(descriptor, limit)
-        if process.poll() is not None:  # a child of it holds our end of the standard input
+        if process.poll() is not None:  # a child of it may still hold our end of the standard input
             return False
         if time.monotonic() >= end:
             _kill(process)
             return True
+
+
+def _feed(descriptor: int, given: bytes, pause: float) -> bytes:
+    """Write what the command takes within the pause; the rest, nothing when it takes no more.
+
+    Popen.communicate would lose it: called again after its time ran out, as on a busy host, it sends no more and closes nothing.
+    """
+    if not select.select([], [descriptor], [], pause)[1]:
+        return given
+    try:
+        return given[os.write(descriptor, given[:_PIECE]) :]
+    except BrokenPipeError:
+        return b""
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import unittest
+import unittest.mock
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import Finished, command_environment, run
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.little_host import wait_for
@@ -24,6 +25,11 @@ class Run(unittest.TestCase):
     def test_input_larger_than_a_pipe(self):
         """A megabyte of input arrives whole."""
         self.assertEqual(run(["wc", "-c"], 10, input=b"x" * 1000000).output.strip(), b"1000000")
+
+    def test_input_on_a_busy_host(self):
+        """Input arrives also where no moment between two looks is long enough to send it."""
+        with unittest.mock.patch("ansible_collections.certops.fleet.plugins.module_utils._host.run._LOOK_AGAIN", 0.0):
+            self.assertEqual(run(["wc", "-c"], 10, input=b"x" * 100000).output.strip(), b"100000")
 
     def test_input_that_nobody_reads(self):
         """A command that ends without reading its input is not an error."""
