@@ -193,7 +193,8 @@ def _not_started(finished: t.Mapping[str, t.Any], python: str) -> None:
     code = finished["rc"]
     if code == _TERMINAL or _NO_TERMINAL in finished["stderr"] or _NO_TERMINAL in finished["stdout"]:
         return
-    if code in (126, 127):
+    # The shell's message names what it could not start; become, or an environment, stands before the interpreter.
+    if code in (126, 127) and python.strip("'\"").split()[0] in finished["stderr"]:
         advice = "Consider overriding the configured interpreter path for this host."
         raise AnsibleActionFail(f"The module interpreter {python!r} was not found. {advice} {_printable(finished['stderr'])}")
     reason = _last_line(finished)
@@ -228,7 +229,11 @@ def _by_module(action: t.Any, task_vars: dict[str, t.Any], request: Answer) -> A
     text = _printable(str(result.get("msg")))
     if result.get("rc") in (126, 127):
         raise AnsibleActionFail(text)
-    raise ExchangeError(f"the module host_program gave no answer: {text} ({_printable(str(result.get('module_stderr', '')))})", "died")
+    output = _printable(" ".join(str(result.get(key, "")) for key in ("module_stderr", "module_stdout")))
+    # What the module says in good order, it says before it runs the verb: that it cannot read the request, that Python is too old for ansible-core.
+    if not {"module_stdout", "exception"} & set(result) or _NO_TERMINAL in output:
+        raise ExchangeError(f"the module host_program did not start: {text} ({output})", "host")
+    raise ExchangeError(f"the module host_program gave no answer: {text} ({output})", "died")
 
 
 # The answer: what a host sends is not trusted.

@@ -204,6 +204,19 @@ class TestErrors:
         assert "somebody is not in the sudoers file." in play.output
         assert "unknown" not in play.output
 
+    @pytest.mark.parametrize(
+        ("variables", "task", "missing"),
+        [
+            pytest.param(become("/nonexistent/sudo"), {}, "/nonexistent/sudo", id="become"),
+            pytest.param({}, {"environment": {"NOT-A-NAME": "x"}}, "NOT-A-NAME=x", id="environment"),
+        ],
+    )
+    def test_something_else_is_missing(self, estate: Estate, variables: dict[str, t.Any], task: dict[str, t.Any], missing: str) -> None:
+        """What a shell cannot find before it comes to the interpreter is told, and is not laid to the interpreter."""
+        result = estate.ask("install", {}, variables=variables, task=task).result
+        assert re.search(f"{missing}: not found", result["msg"])
+        assert not re.search("interpreter|unknown", result["msg"])
+
     def test_timeout(self, estate: Estate) -> None:
         """The time limit of the task ends the exchange as it ends any task."""
         play = estate.ask("scan", {}, variables={"ansible_python_interpreter": script(estate.folder, "slow", "exec sleep 60")}, task={"timeout": 2})

@@ -123,6 +123,18 @@ def test_module(estate: Estate, server: dict[str, t.Any]) -> None:
     assert estate.ask("install", {}, variables=variables).result["answer"]["way"] == "module"
 
 
+def test_no_way(estate: Estate, server: dict[str, t.Any]) -> None:
+    """Where become refuses both ways nothing has run: it is told in its words, and is no unknown outcome."""
+    exe = estate.folder / "sudo-that-refuses"
+    exe.write_text("#!/bin/sh\necho sorry, you must have a tty >&2; exit 1\n")
+    exe.chmod(0o755)
+    variables = {**server, "ansible_become": True, "ansible_become_user": "root", "ansible_become_exe": str(exe), "ansible_pipelining": True}
+    result = estate.ask("install", {}, variables=variables).result
+    assert (result["kind"], estate.log()) == ("host", [])
+    assert result["msg"].startswith("the module host_program did not start: ")
+    assert "sorry, you must have a tty" in result["msg"]
+
+
 def test_cut_without_retries(estate: Estate, server: dict[str, t.Any]) -> None:
     """A connection that is cut makes the host unreachable, as for any task; the verb was started once."""
     play = estate.ask("install", {"do": "cut", "cuts": 1}, variables=server, task={"ignore_unreachable": True})
