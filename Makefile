@@ -6,7 +6,7 @@ PYTHON ?= python3
 tools := tests/tools
 install := $(PYTHON) $(tools)/check_python.py && $(PYTHON) $(tools)/install.py
 
-.PHONY: help install test matrix browser demo fleet torture clean
+.PHONY: help install test matrix browser demo fleet torture bench clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -40,6 +40,10 @@ fleet: install
 # make torture  kills and faults in the middle of an installation (needs root)
 torture: install
 	@tests/torture/run
+
+# make bench    speed beside peers and floors, as ratios (needs root; WRITE=1 writes docs/speed.md)
+bench: install
+	@tests/bench/run $(if $(WRITE),--write)
 
 # make clean    removes what the others made
 clean:

@@ -1,0 +1,121 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bench: this collection beside its peers and floors, in one run, as ratios."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import statistics
+import sys
+import typing as t
+from importlib.metadata import version
+
+from chart import chart
+from comparisons import COMPARISONS, LINES, Bench, Grown
+from figures import HEAD, Figure, Sample, line, markdown, replaced, rounded
+from fleet import Fleet
+from measure import ROOT, STATE, BenchError, Controller
+
+DOCS = ROOT / "docs"
+CHARTS = (("seconds", "Time of a run", "seconds"), ("memory", "Memory of the greatest process of the controller", "megabytes"))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("--only", nargs="+", choices=list(COMPARISONS), default=list(COMPARISONS), help="only these comparisons")
+    parser.add_argument("--hosts", type=int, default=20, help="containers of the fleet")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of which the median is taken")
+    parser.add_argument("--write", action="store_true", help="write the figures of a whole run into docs/speed.md")
+    asked = parser.parse_args()
+    if asked.write and set(asked.only) != set(COMPARISONS):
+        parser.error("--write takes a whole run, without --only")
+    return asked
+
+
+def compared(asked: argparse.Namespace) -> tuple[list[Figure], Grown]:
+    """Run the comparisons and print each line as soon as it is known."""
+    figures: list[Figure] = []
+    bench = Bench(Controller(), Fleet(asked.hosts), asked.repeats)
+    print(line(HEAD), flush=True)
+    try:
+        if set(asked.only) - {"tree"}:
+            start(bench)
+        for name in asked.only:
+            for figure in COMPARISONS[name](bench):
+                figures.append(figure)
+                print(line(figure.cells()), flush=True)
+    finally:
+        bench.fleet.remove()
+        bench.controller.close()
+    return figures, bench.grown
+
+
+def start(bench: Bench) -> None:
+    """Bring up the fleet and the CA that its certificates come from."""
+    shutil.rmtree(bench.fleet.folder / "ca", ignore_errors=True)
+    bench.fleet.start()
+    bench.fleet.set_back()
+    bench.play("create_ca")
+
+
+def machine() -> str:
+    """What the figures were measured on, as one sentence."""
+    core, python = version("ansible-core"), platform.python_version()
+    day = dt.datetime.now(dt.timezone.utc).date()
+    return f"Measured on {day} with ansible-core {core} and Python {python}; controller and hosts shared {os.cpu_count()} processors."
+
+
+def growth_table(grown: Grown) -> str:
+    """Medians for each number of hosts."""
+
+    def cells(sizes: t.Iterable[int]) -> t.Iterator[list[str]]:
+        for names in sizes:
+            yield [str(names), *(f"{rounded(median(runs[names], 'seconds'))} s, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
+
+    return markdown(("hosts", *(LINES[playbook] for playbook in grown)), cells(next(iter(grown.values()))))
+
+
+def median(samples: t.Iterable[Sample], name: str) -> float:
+    return statistics.median(getattr(sample, name) for sample in samples)
+
+
+def write(figures: t.Sequence[Figure], grown: Grown, folder: pathlib.Path) -> None:
+    """Put the figures into the page, and beside it the charts."""
+    page = folder / "speed.md"
+    text = replaced(page.read_text(), "figures", f"{machine()}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}")
+    pictures = "\n\n".join(f"![{what}](speed-{name}.svg)" for name, what, _unit in CHARTS)
+    page.write_text(replaced(text, "growth", f"{growth_table(grown)}\n\n{pictures}"))
+    for name, what, unit in CHARTS:
+        series = {LINES[playbook]: [(names, median(samples, name)) for names, samples in runs.items()] for playbook, runs in grown.items()}
+        (folder / f"speed-{name}.svg").write_text(chart(what, "hosts", unit, series))
+
+
+def interrupted(_number: int, _frame: object) -> None:
+    raise BenchError("interrupted")
+
+
+def main() -> int:
+    asked = arguments()
+    STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        figures, grown = compared(asked)
+    except BenchError as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return 1
+    if asked.write:
+        write(figures, grown, DOCS)
+    met = [figure.goal.met(figure.ratio) for figure in figures if figure.asked]
+    print(f"bench: {sum(met)} of {len(met)} goals met")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
