@@ -44,7 +44,7 @@ def chart(title: str, horizontal: str, vertical: str, series: t.Mapping[str, Poi
         f'<g transform="rotate(-90 16 {HEIGHT / 2:g})">{_text(16, HEIGHT / 2, vertical, "middle")}</g>',
         *(_mark_x(place, x) for x in marks_x),
         *(_mark_y(place, y) for y in marks_y),
-        *(_line(place, name, points, COLOURS[index % len(COLOURS)]) for index, (name, points) in enumerate(series.items())),
+        *(_line(place, name, points, number) for number, (name, points) in enumerate(series.items())),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -83,8 +83,9 @@ def _mark_y(place: _Place, value: float) -> str:
     return f'<line class="{kind}" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>' + _text(LEFT - 6, round(y + 4, 1), f"{value:g}", "end")
 
 
-def _line(place: _Place, name: str, points: Points, colour: str) -> str:
+def _line(place: _Place, name: str, points: Points, number: int) -> str:
     places = [(place.x(x), place.y(y)) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
-    return f'<polyline points="{path}" stroke="{colour}"/>{dots}' + _text(round(places[-1][0] + 8, 1), round(places[-1][1] + 4, 1), name)
+    colour, legend = COLOURS[number % len(COLOURS)], TOP + 20 * number
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in (*places, (WIDTH - RIGHT + 14, legend)))
+    return f'<polyline points="{path}" stroke="{colour}"/>{dots}' + _text(WIDTH - RIGHT + 24, legend + 4, name)

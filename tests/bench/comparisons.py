@@ -111,7 +111,7 @@ def scan_program(tree: pathlib.Path) -> bytes:
     """What a host's interpreter would be sent for a discovery of the tree."""
     settings = {"paths": [str(tree)], "exclude": [], "home": False, "max_file_size": 2 << 20, "max_seconds": 0, "services": None}
     request = {"verb": "scan", "nonce": "0" * 32, "transaction": None, "actor": "bench", "args": scan_request(settings, ()), "program": program_digest("scan")}
-    return program_text("scan", request).encode()
+    return bytes(program_text("scan", request), "utf-8")
 
 
 def in_turn(bench: Bench, playbook: str, repeats: int, *, pipelining: bool = False) -> Sides:

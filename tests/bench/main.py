@@ -83,7 +83,7 @@ def growth_table(grown: Grown) -> str:
 
 
 def median(samples: t.Iterable[Sample], name: str) -> float:
-    return statistics.median(getattr(sample, name) for sample in samples)
+    return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
 def write(figures: t.Sequence[Figure], grown: Grown, folder: pathlib.Path) -> None:
