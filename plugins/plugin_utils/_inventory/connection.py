@@ -33,10 +33,11 @@ def create_file(path: str) -> None:
 
 
 def make_engine(path: str) -> sa.Engine:
-    """An engine that keeps no connection: workers are forks, nothing may outlive a call. MEMORY lives as long as its one connection, until C(dispose)."""
+    """An engine for one call, until C(dispose): workers are forks, nothing may outlive it. Its transactions share a connection, as opening and closing one
+    costs more than most of them; MEMORY lives as long as that."""
     url = sa.URL.create("sqlite+pysqlite", database=path)
-    pool = sa.pool.StaticPool if path == MEMORY else sa.pool.NullPool
-    engine = sa.create_engine(url, poolclass=pool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    pool: dict[str, t.Any] = {"poolclass": sa.pool.StaticPool} if path == MEMORY else {"poolclass": sa.pool.QueuePool, "pool_size": 1}
+    engine = sa.create_engine(url, **pool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     return engine
