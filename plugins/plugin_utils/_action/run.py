@@ -11,8 +11,8 @@ import socket
 import typing as t
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail
@@ -37,6 +37,8 @@ class Task:
     action: t.Any
     variables: dict[str, t.Any]
     args: Mapping[str, t.Any]
+    end: ExitStack = field(default_factory=ExitStack)  # what is closed when the task is over
+    _opened: list[Inventory] = field(default_factory=list)
 
     @property
     def check_mode(self) -> bool:
@@ -64,9 +66,14 @@ class Task:
         return exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction)
 
     def inventory(self, *, create: bool = True) -> AbstractContextManager[Inventory]:
-        """The inventory; in check mode one that is not there yet is empty and stays unmade."""
-        missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
-        return open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing)
+        """The inventory; in check mode one that is not there yet is empty and stays unmade.
+
+        It is opened once a task, as that costs more than most of what it is asked; between its transactions nothing is locked.
+        """
+        if not self._opened:
+            missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
+            self._opened.append(self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing)))
+        return nullcontext(self._opened[0])
 
 
 def now() -> datetime:
@@ -109,7 +116,8 @@ def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[
     unknown = unknown_variables(variables)  # often why something is missing
     try:
         args = _checked(action, variables, spec)
-        result = work(Task(action, variables, args))
+        with ExitStack() as end:
+            result = work(Task(action, variables, args, end))
     except ValueError as exc:
         for text in unknown:  # ansible-core 2.19 drops the warnings of a result that is an error
             Display().warning(text)
