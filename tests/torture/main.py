@@ -23,7 +23,7 @@ from estate import STATE, Estate, Scenario, scenarios
 from lab import Lab
 from walk import WAYS, capture, count_calls, parallel, sample, walk_all
 
-CI_SECONDS = 360.0
+CI_SECONDS = 300.0
 HARNESS = (TortureError, OSError, ValueError, LookupError, subprocess.SubprocessError)  # what may go wrong in the harness itself
 
 
