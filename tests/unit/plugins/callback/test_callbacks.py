@@ -121,7 +121,7 @@ def _check_end(shown: str) -> None:
     assert table[2].startswith("discovery 3 3 scanned completely")
     assert table[3:6] == ["Needs attention:", "dead unreachable: no route to \\x1b[2Jhost", f"web2 {REFUSED}"]
     assert table[-1] == "2 certificates were rotated; 4 of 4 hosts need attention."
-    assert "a-secret-name" not in shown
+    assert "a-secret-name" not in "".join(table)  # the default display of ansible-core 2.19 shows the message of a failure also with no_log
 
 
 def _check_log(shown: str) -> None:
@@ -133,6 +133,7 @@ def _check_log(shown: str) -> None:
     rotated = [line for line in lines if "web rotated (" in line]
     assert sorted(line.partition(": ")[0] for line in rotated) == [LONG, "web1"]
     assert "changed: [web1]" in lines
+    assert "a-secret-name" not in shown
     assert not [line for line in lines if line.startswith(("ok: ", "skipping: ", "fatal: ", "TASK [Keep"))]
     assert [line for line in lines if line.startswith("web1: failed (ignored): ")]
     assert "web1: failed (ignored): the output has been hidden due to the fact that 'no_log: true' was specified for this result" in lines
