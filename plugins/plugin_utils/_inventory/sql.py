@@ -11,7 +11,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 __all__ = ["require", "sa", "sqlite"]
 
 try:
-    import sqlite3  # noqa: F401 -- before the workers fork: SQLAlchemy would import it in each of them
+    # Before the workers fork: SQLAlchemy would import it in each of them.
+    import sqlite3  # noqa: F401  # pylint: disable=unused-import
 
     import sqlalchemy as sa
     from sqlalchemy.dialects import sqlite
