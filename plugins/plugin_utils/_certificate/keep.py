@@ -36,7 +36,8 @@ def named(name: str, text: str) -> str:
 class Exchange(t.Protocol):
     """One exchange with the host."""
 
-    def __call__(self, verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]: ...
+    def __call__(self, verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
+        """Return what the verb answers."""
 
 
 @dataclass(frozen=True, slots=True)
