@@ -10,7 +10,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, job_id, new_transaction, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, named, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import issuers_from_settings
 
 ARGUMENT_SPEC: dict[str, t.Any] = {

@@ -22,6 +22,7 @@ requirements:
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
+  - certops.fleet.display
 options:
   progress:
     description:
@@ -37,16 +38,6 @@ options:
     ini:
       - section: certops_display
         key: progress
-  attention:
-    description:
-      - How many of the hosts that need attention are named at the end. The rest is counted.
-    type: int
-    default: 20
-    env:
-      - name: CERTOPS_DISPLAY_ATTENTION
-    ini:
-      - section: certops_display
-        key: attention
   display_ok_hosts:
     description: Whether hosts are shown that went well. They always are with C(-v).
     type: bool

@@ -17,17 +17,8 @@ description:
   - Beside P(certops.fleet.fleet#callback) it is silent.
 requirements:
   - It is enabled, C(callbacks_enabled = certops.fleet.fleet_summary) in C(ansible.cfg) or C(ANSIBLE_CALLBACKS_ENABLED=certops.fleet.fleet_summary).
-options:
-  attention:
-    description:
-      - How many of the hosts that need attention are named. The rest is counted.
-    type: int
-    default: 20
-    env:
-      - name: CERTOPS_DISPLAY_ATTENTION
-    ini:
-      - section: certops_display
-        key: attention
+extends_documentation_fragment:
+  - certops.fleet.display
 seealso:
   - plugin: certops.fleet.fleet
     plugin_type: callback

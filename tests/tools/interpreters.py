@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# What the host ring runs under.
+HOST_PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
 # Below the home folder and / : pyenv, asdf, uv, and what people unpack by hand.
 VERSION_FOLDERS = (
     "~/.pyenv/versions/*/bin",

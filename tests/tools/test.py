@@ -23,10 +23,9 @@ from pathlib import Path
 import integration
 import sanity
 from install import install_requirements
-from interpreters import find_interpreters
+from interpreters import HOST_PYTHONS, find_interpreters
 from project import BUILD, COPY, CommandError, in_venv, project_files, run, tool_environment
 
-HOST_PYTHONS = tuple(f"3.{minor}" for minor in range(6, 15))
 HOST_TESTS = "tests/unit/plugins/module_utils/_host"
 CONTROLLER_RING = "plugins/plugin_utils"
 LEAST_COVERAGE = 90

@@ -17,8 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import SHARED
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import KNOWN
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import KNOWN, SHARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issuers import parse_issuers
 from ansible_collections.certops.fleet.tests.integration.targets.examples.files.examples import NOT_RUN, ROOT, Example, as_plays, examples

@@ -34,7 +34,6 @@ SHARED = BUILD / "molecule"
 STATE = SHARED / "connections"
 BIN = Path(os.environ.get("CERTOPS_PLAYBOOK_BIN") or PROJECT / ".venv/bin").absolute()
 CONTAINER = "certops-connections"
-VERSIONS = ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 # Of PyPI's package of them all.
 COLLECTIONS = ("ansible/posix", "community/docker", "community/library_inventory_filtering_v1", "containers/podman")
 PARAMIKO = ("paramiko<4", "bcrypt", "pynacl", "invoke")
@@ -111,7 +110,7 @@ def machine_interpreters() -> dict[str, str]:
         return {}
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: dict[str, Path | None] = module.find_interpreters(VERSIONS)
+    found: dict[str, Path | None] = module.find_interpreters(module.HOST_PYTHONS)
     return {version: str(path) for version, path in found.items() if path}
 
 

@@ -41,12 +41,14 @@ def checked_arguments(arguments: Spec, spec: Spec, shown: Mapping[str, str] | No
     return t.cast("dict[str, t.Any]", result.validated_parameters)
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question after the one of the known names that was probably meant; an empty text when none is near."""
+    return next((f"did you mean {near!r}?" for near in difflib.get_close_matches(name, list(known), 1, 0.75)), "")
+
+
 def _unknown(name: str, path: str, known: Iterable[str]) -> str:
-    """The sentence about a name that is none of the known ones, with the nearest of them."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, 1, 0.75)
-    meant = f"did you mean {near[0]!r}? accepted" if near else "accepted"
-    return f"{path} is not known, {meant} are {', '.join(names)}"
+    meant = nearest(name, known)
+    return f"{path} is not known, {f'{meant} accepted' if meant else 'accepted'} are {', '.join(known)}"
 
 
 def _problems(given: Spec, spec: Spec, path: str, shown: Mapping[str, str]) -> Iterator[str]:

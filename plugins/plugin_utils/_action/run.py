@@ -20,14 +20,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import check_serial, unknown_variables
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
-
-# Options whose default is the variable of the same meaning.
-SHARED = {"inventory": "certops_inventory", "services": "certops_services", "issuers": "certops_issuers", "certificates": "certops_certificates"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 from collections.abc import Iterable
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import nearest
+
 PREFIX = "certops_"
-KNOWN = ("certops_certificates", "certops_environment", "certops_inventory", "certops_issuers", "certops_serial", "certops_services")
+# Options whose default is the variable of the same meaning.
+SHARED = {"inventory": "certops_inventory", "services": "certops_services", "issuers": "certops_issuers", "certificates": "certops_certificates"}
+KNOWN = tuple(sorted((*SHARED.values(), "certops_environment", "certops_serial")))
 
 
 class SerialError(ValueError):
@@ -24,8 +27,7 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, KNOWN, 1, 0.75)
-    advice = f"did you mean {near[0]!r}?" if near else f"those of this collection are {', '.join(KNOWN)}"
+    advice = nearest(name, KNOWN) or f"those of this collection are {', '.join(KNOWN)}"
     return f"the variable {name!r} is not known and does nothing: {advice}"
 
 

@@ -17,6 +17,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.diff im
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, chain_problem, found_from_host, leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import clock_problem, stamp
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance, ScanRecord
@@ -26,11 +27,6 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request impor
 
 class KeepError(ValueError):
     """A declared certificate could not be brought to its desired state."""
-
-
-def named(name: str, text: str) -> str:
-    """A sentence with the certificate's name, once."""
-    return text if text.startswith("certificate ") else f"certificate {name!r}: {text}"
 
 
 class Exchange(t.Protocol):

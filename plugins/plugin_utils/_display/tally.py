@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import count, printable
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.told import Certificate, Scan, Told
 
@@ -154,15 +155,11 @@ def _attention_of(host: str, reasons: list[tuple[int, str]]) -> Attention:
 def _troubles(name: str, kept: Kept, *, told: bool) -> t.Iterator[tuple[int, str]]:
     """C(told): the failure of the host says it already."""
     if kept.failure and not told:
-        yield 2, _of(name, kept.failure)
+        yield 2, named(name, kept.failure)
     if kept.unverified:
-        yield 3, _of(name, f"not verified: {kept.unverified}")
+        yield 3, named(name, f"not verified: {kept.unverified}")
     for text in kept.told:
-        yield 4, _of(name, text)
-
-
-def _of(name: str, text: str) -> str:
-    return text if text.startswith("certificate ") else f"certificate {name!r}: {text}"
+        yield 4, named(name, text)
 
 
 def _gaps(scan: Scan) -> t.Iterator[tuple[int, str]]:

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+import importlib
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
 __all__ = ["require", "sa", "sqlite"]
 
 try:
-    # Before the workers fork: SQLAlchemy would import it in each of them.
-    import sqlite3  # noqa: F401  # pylint: disable=unused-import
-
     import sqlalchemy as sa
     from sqlalchemy.dialects import sqlite
+
+    importlib.import_module("sqlite3")  # before the workers fork: SQLAlchemy would import it in each of them
 except ImportError:
     sa = sqlite = None  # type: ignore[assignment]
 

@@ -50,7 +50,8 @@ def listening(names: t.Iterable[str]) -> Running:
     wanted_comms = {name[:_COMM_LENGTH] for name in wanted}
     prefix = _own_prefix()
     sockets: t.Optional[t.Dict[bytes, t.Tuple[str, int]]] = None
-    running, elsewhere = Running([], []), {}  # type: t.Tuple[Running, t.Dict[str, int]]
+    running = Running([], [])
+    elsewhere: t.Dict[str, int] = {}  # how many of each name run in containers
     for pid in _pids():
         argv, status = _argv(pid), _status(pid)
         name = status.get(b"Name", b"")

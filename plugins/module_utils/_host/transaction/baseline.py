@@ -79,9 +79,9 @@ def check_key(declared: Declared, baseline: t.Sequence[Watched]) -> None:
     keys = {os.path.realpath(role.path) for role in declared.roles if role.secret}
     for item in baseline:
         for use in item["uses"]:
-            if use["certificate"] is None or use["key"] is None or os.path.realpath(path_bytes(use["certificate"])) in mine:
+            if use["certificate"] is None or use["key"] is None or _real(use["certificate"]) in mine:
                 continue
-            if os.path.realpath(path_bytes(use["key"])) in keys:
+            if _real(use["key"]) in keys:
                 told = f"service {item['service']['name']!r} uses its key with {use['certificate']!r}, too"
                 raise HostError(f"certificate {declared.name!r}: {told}; give it a key_path of its own, or set reuse_key")
 
@@ -124,4 +124,4 @@ def _names_a_file(use: t.Dict[str, t.Any], declared: Declared) -> bool:
             path = path_bytes(use[option])
             if real_path(path) in mine or os.path.realpath(path) in mine:
                 return True
-    return use["folder"] is not None and os.path.realpath(path_bytes(use["folder"])) in {os.path.dirname(path) for path in mine}
+    return use["folder"] is not None and _real(use["folder"]) in {os.path.dirname(path) for path in mine}

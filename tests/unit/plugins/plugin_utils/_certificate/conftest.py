@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import answer
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import SHARED
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, Declared, declared_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory

@@ -20,14 +20,13 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import program
 from ansible_collections.certops.fleet.plugins.plugin_utils._host import bundle
 
 sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
-from interpreters import find_interpreters
+from interpreters import HOST_PYTHONS, find_interpreters
 
 PACKAGE = program.__name__.rpartition(".")[0]
 NEEDED_BY_ALL = {"base.py", "evidence.py", "program.py"}
-VERSIONS = tuple(f"3.{minor}" for minor in range(6, 15))
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=HOST_PYTHONS)
 def python(request: pytest.FixtureRequest) -> Path:
     found = find_interpreters((request.param,))[request.param]
     if found is None:
