@@ -12,6 +12,7 @@ import re
 import pytest
 import yaml
 
+from ansible_collections.certops.fleet.plugins.doc_fragments.display import ModuleDocFragment
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import service_table
 
@@ -53,6 +54,7 @@ def test_the_example_of_entries_is_accepted() -> None:
 def test_the_displays_are_documented(plugin: str) -> None:
     """How each is switched on, and the options that it has beside those of Ansible's default display."""
     documentation = yaml.safe_load(importlib.import_module(f"ansible_collections.certops.fleet.plugins.callback.{plugin}").DOCUMENTATION)
-    options = {name: option for name, option in documentation["options"].items() if "CERTOPS_DISPLAY" in option["env"][0]["name"]}
+    every = {**yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"], **documentation.get("options", {})}
+    options = {name: option for name, option in every.items() if "CERTOPS_DISPLAY" in option["env"][0]["name"]}
     assert f"certops.fleet.{plugin}" in _words("display.md")
     assert set(options) | {option["env"][0]["name"] for option in options.values()} <= _words("display.md")
