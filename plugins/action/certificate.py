@@ -12,6 +12,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import T
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import issuers_from_settings
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -21,6 +23,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificates": {"type": "list", "elements": "dict", "options": OPTIONS},
     "inventory": {"type": "str"},
 }
+
+# Once for all hosts: this file is imported before the workers fork.
+prepare("inspect", "request", "install")
+rehearse()
 
 
 def kept_certificates(task: Task) -> dict[str, t.Any]:

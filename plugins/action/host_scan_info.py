@@ -10,7 +10,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request, scan_result
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import silence
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -26,6 +28,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 REFUSED = "looked at as the user {user!r}, who may not read everything: what was refused is in problems; set become for a complete discovery"
+
+# Once for all hosts: this file is imported before the workers fork.
+prepare("scan")
+rehearse()
 
 
 def scan(task: Task) -> dict[str, t.Any]:

@@ -6,12 +6,13 @@
 import binascii
 import hashlib
 import os
-import pwd
 import re
 import socket
 import struct
 import sys
 import typing as t
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import user_name
 
 _SSH = b"/etc/ssh"
 _MACHINE_ID = (b"/etc/machine-id", b"/var/lib/dbus/machine-id")
@@ -31,7 +32,7 @@ def host_evidence(now: float) -> t.Dict[str, t.Any]:
     return {
         "now": now,
         "uid": uid,
-        "user": _user(uid),
+        "user": user_name(uid),
         "hostname": socket.gethostname(),
         "machine_id": _first_match(_MACHINE_ID, "[0-9a-f]{32}"),
         "product_uuid": _first_match(_PRODUCT_UUID, "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
@@ -93,13 +94,6 @@ def _attributes(data: bytes, header: str) -> t.Iterator[t.Tuple[int, bytes]]:
             return
         yield kind, data[size:length]
         data = data[(length + 3) & ~3 :]
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _first_match(paths: t.Sequence[bytes], pattern: str) -> t.Optional[str]:

@@ -104,8 +104,7 @@ def _wait(process: "subprocess.Popen[bytes]", given: bytes, seconds: float, file
             if not given:
                 process.stdin.close()
         else:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(pause)
+            _wait_for_end(process, pause)
         for descriptor in files:
             _shorten(descriptor, limit)
         if process.poll() is not None:  # a child of it may still hold our end of the standard input
@@ -113,6 +112,20 @@ def _wait(process: "subprocess.Popen[bytes]", given: bytes, seconds: float, file
         if time.monotonic() >= end:
             _kill(process)
             return True
+
+
+def _wait_for_end(process: "subprocess.Popen[bytes]", pause: float) -> None:
+    """Wait until it ends or the pause is over; Popen.wait looks again and again, and most commands are over before its second look."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # before Python 3.9 and Linux 5.3
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+        return
+    try:
+        select.select([descriptor], [], [], pause)
+    finally:
+        os.close(descriptor)
 
 
 def _feed(descriptor: int, given: bytes, pause: float) -> bytes:

@@ -7,7 +7,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import base64_text
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, commit, declared, found, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, declared, found, installed, owners, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock, no_change
@@ -35,7 +35,7 @@ def _answer(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer
 def _certificate(declaration: Declared, services: t.Sequence[Answer], look: bool, context: Context) -> Answer:
     there = found.look_at(declaration)
     watched, absent = baseline.watched(declaration, services)
-    installed = commit.installed(context.state, declaration.name)
+    record = installed.installed(context.state, declaration.name)
     return {
         "name": declaration.name,
         "files": [found.file_result(file) for file in there.files],
@@ -45,9 +45,9 @@ def _certificate(declaration: Declared, services: t.Sequence[Answer], look: bool
         "pair": there.pair,
         "services": [_service(declaration, item, there, look) for item in watched],
         "problems": absent,
-        "owned_by": owners.owner_of([role.path for role in declaration.roles], installed is not None),
-        "contested": _contested(there, installed),
-        "installed": installed,
+        "owned_by": owners.owner_of([role.path for role in declaration.roles], record is not None),
+        "contested": _contested(there, record),
+        "installed": record,
         "staged": staged.staged_for(context.state, declaration.name, context.now()),
     }
 

@@ -33,7 +33,10 @@ Answer = t.Dict[str, t.Any]
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Answer `install`; the same transaction asked again gets the result that is in the journal."""
+    """Answer `install`; the same transaction asked again gets the result that is in the journal.
+
+    With `places`, the arguments of a scan, the answer to a transaction that was committed now holds what lies at its paths.
+    """
     declaration = declared.from_args(args["certificate"])
     action = args.get("action", "install")
     if action not in ACTIONS:
@@ -45,7 +48,18 @@ def run(args: Answer, context: Context) -> Answer:
             return t.cast(Answer, known.result("install"))
         record = _open(args, context, declaration, known)
         work = _work(args, context, declaration, record, lock)
-        return reloading.perform(work) if action == "reload" else transaction.perform(work)
+        result = reloading.perform(work) if action == "reload" else transaction.perform(work)
+    return dict(result, places=_places(args, context)) if args.get("places") and result["outcome"] == "committed" else result
+
+
+def _places(args: Answer, context: Context) -> t.Optional[Answer]:
+    """Return what a scan of the declared paths finds now, so that nobody has to come again for it; None where that fails, as what is installed stays."""
+    from ansible_collections.certops.fleet.plugins.module_utils._host import verb_scan  # noqa: PLC0415 (only where the inventory wants it)
+
+    try:
+        return verb_scan.what_lies_at(args["places"], context, baseline.services_here(args["services"]))
+    except Exception:  # noqa: BLE001 - whatever it is, it comes after the transaction
+        return None
 
 
 def _answered(known: Journal, asked: float) -> bool:

@@ -10,8 +10,10 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import mounts, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services
 
+Answer = t.Dict[str, t.Any]
 
-def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
+
+def run(args: Answer, context: Context) -> Answer:
     """Scan this host; nothing is written. Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
 
     args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
@@ -26,6 +28,17 @@ def run(args: t.Dict[str, t.Any], context: Context) -> t.Dict[str, t.Any]:
         looking.problem(b"/proc", problem)
     found = services.find_services(entries, running.processes)
     looking.named(found, processes.process_paths() + processes.unit_paths())
+    return _looked(looking, found, args)
+
+
+def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> Answer:
+    """Look at the paths of `args` alone, and at what the services `found` name; the result is that of a scan of these paths."""
+    looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
+    looking.named(found, ())
+    return _looked(looking, found, args)
+
+
+def _looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
     looking.folders()
     looking.links()
     return dict(looking.answer(frozenset(args["known_bundles"])), services=found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, x509
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info, moment
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 
 KEY_KINDS = {"RSA": "rsa", "ECC": "ec", "Ed25519": "ed25519", "Ed448": "ed448", "DSA": "dsa"}
@@ -98,11 +98,9 @@ class Found:
     problems: tuple[str, ...] = ()
 
 
-def moment(text: str | None) -> datetime:
-    """community.crypto's C(20190413202428Z); what has no date counts as the epoch, so that it is never taken for valid."""
-    if not text:
-        return datetime.fromtimestamp(0, timezone.utc)
-    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
+def _moment(text: str | None) -> datetime:
+    """What has no date counts as the epoch, so that it is never taken for valid."""
+    return moment(text) if text else datetime.fromtimestamp(0, timezone.utc)
 
 
 def _san(values: t.Sequence[str] | None) -> frozenset[Name]:
@@ -125,8 +123,8 @@ def leaf_from_der(der: bytes) -> Leaf:
         sha256=info["sha256"],
         spki=info.get("spki"),
         names=_san(info.get("subject_alt_name")),
-        not_before=moment(info.get("not_before")),
-        not_after=moment(info.get("not_after")),
+        not_before=_moment(info.get("not_before")),
+        not_after=_moment(info.get("not_after")),
         key_kind=KEY_KINDS.get(info.get("public_key_type") or "", "unknown"),
         key_size=int(data.get("size") or data.get("exponent_size") or 0),
         signature=str(info.get("signature_algorithm") or ""),

@@ -88,6 +88,7 @@ class Kept:
     layout: str | None = None
     new: bytes | None = None
     transaction: str | None = None
+    places: t.Mapping[str, t.Any] | None = None  # the answer of a scan of its paths, after the change
 
     @property
     def failed(self) -> bool:
@@ -306,6 +307,7 @@ def _install(work: Work, looked: Looked, transaction: str, *, leaf: bytes | None
         "services": list(work.services),
         "leaf": None if leaf is None else base64.b64encode(leaf).decode(),
         "chain": [base64.b64encode(der).decode() for der in chain],
+        "places": _places_request(work, (looked,)),
     }
     return work.exchange("install", asked, transaction=transaction)
 
@@ -339,6 +341,7 @@ def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
 def _kept(looked: Looked, answer: t.Mapping[str, t.Any], leaf: bytes | None, transaction: str) -> Kept:
     new = leaf if answer["outcome"] == "committed" else None
     lines = tuple(str(service["line"]) for service in answer.get("services") or ())
+    places = answer.get("places")
     return Kept(
         looked,
         str(answer["outcome"]),
@@ -350,6 +353,7 @@ def _kept(looked: Looked, answer: t.Mapping[str, t.Any], leaf: bytes | None, tra
         layout=answer.get("layout"),
         new=new,
         transaction=transaction,
+        places={**places, "_host": answer.get("_host") or {}} if isinstance(places, dict) else None,
     )
 
 
@@ -368,7 +372,7 @@ def _act(work: Work, looked: Looked) -> Kept:
         done.append(_small(work, looked, action))
         if done[-1].failed:
             return done[-1]
-    return next((kept for kept in done if kept.changed), done[-1])
+    return replace(next((kept for kept in done if kept.changed), done[-1]), places=done[-1].places)
 
 
 def _event(work: Work, kind: str, looked: Looked, **detail: t.Any) -> None:
@@ -410,8 +414,7 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
             kept.append(Kept(looked, "failed", look_at.clocks))
         else:
             kept.append(keep_one(work, looked))
-    if any(one.outcome == "committed" for one in kept):
-        record_places(work, look_at)
+    record_places(work, [one for one in kept if one.outcome == "committed"])
     return tuple(kept)
 
 
@@ -425,14 +428,23 @@ def _record_missed(work: Work, look_at: Look) -> None:
             inventory.set_issuance_state(each.issuance, state=each.state, reason=each.reason)
 
 
-def record_places(work: Work, look_at: Look) -> None:
-    """What lies at the declared paths after a change."""
-    started = work.now()
+def _places_request(work: Work, looked: t.Sequence[Looked]) -> dict[str, t.Any]:
+    """A scan of the declared paths."""
     roles = ("certificate_path", "key_path", "chain_path", "fullchain_path")
-    paths = {str(looked.for_host[role]) for looked in look_at.looked for role in roles if looked.for_host.get(role)}
+    paths = {str(one.for_host[role]) for one in looked for role in roles if one.for_host.get(role)}
     with work.inventory() as inventory:
         known = inventory.known_bundles()
-    answer = work.exchange("scan", scan_request({"paths": sorted(paths), "services": list(work.services)}, known))
-    evidence = answer.pop("_host", {})
+    return scan_request({"paths": sorted(paths), "services": list(work.services)}, known)
+
+
+def record_places(work: Work, changed: t.Sequence[Kept]) -> None:
+    """What lies at the declared paths after a change: as the answer to it told, else the host is asked once more."""
+    started = work.now()
+    told = [one.places for one in changed if one.places is not None]
+    untold = [one.looked for one in changed if one.places is None]
+    if untold:
+        told.append(work.exchange("scan", _places_request(work, untold)))
     with work.inventory() as inventory:
-        inventory.record_scan(ScanRecord(work.host, started, work.now(), answer, evidence, partial=True))
+        for answer in told:
+            result = {name: value for name, value in answer.items() if name != "_host"}
+            inventory.record_scan(ScanRecord(work.host, started, work.now(), result, answer.get("_host") or {}, partial=True))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import typing as t
@@ -19,11 +20,11 @@ def _in(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{folder}/{name}.py" for name in names)
 
 
-_COMMON = ("base.py", "evidence.py", "program.py")
+_COMMON = ("accounts.py", "base.py", "evidence.py", "program.py")
 _GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
 _SERVICES = _in("services", "configuration", "processes", "service_apache", "service_haproxy", "service_nginx", "service_table", "services", "units")
 _SCAN = _in("scan", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk")
-_FILES = _in("transaction", "attributes", "declared", "files", "found", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
+_FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _JOURNAL = ("services/look.py", *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
 _INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))
 _LOOKING = (*_GROUND, *_SERVICES, *_FILES, *_JOURNAL)
@@ -35,34 +36,43 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),
-    "install": (*_CHANGING, *_INSTALL, "verb_install.py"),
+    "install": (*_CHANGING, *_INSTALL, *_SCAN, "verb_scan.py", "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }
 
 
+_START = (HOST_FOLDER / "start.py").read_text(encoding="utf-8")
+
+
 def _packed(value: object) -> str:
-    # In short lines: of a text that is cut off, an old Python shows the last line. A higher level costs every run thrice as much for 2 % less.
+    # In short lines: of a text that is cut off, an old Python shows the last line. A higher level costs every run more than the network gains.
     return base64.encodebytes(zlib.compress(json.dumps(value).encode(), 5)).decode("ascii")
+
+
+@functools.cache
+def _bundle(verb: str) -> str:
+    return _packed(_read(SOURCES[verb]))
 
 
 def _read(names: tuple[str, ...]) -> dict[str, str]:
     return {name: (HOST_FOLDER / name).read_text(encoding="utf-8") for name in sorted({*_COMMON, *names})}
 
 
-# Read when an action plugin is imported, before the workers fork: paid once, not for each host.
-_START = (HOST_FOLDER / "start.py").read_text(encoding="utf-8")
-_BUNDLES = {verb: _packed(_read(names)) for verb, names in SOURCES.items()}
-_DIGESTS = {verb: hashlib.sha256((_START + bundle).encode()).hexdigest() for verb, bundle in _BUNDLES.items()}
+def prepare(*verbs: str) -> None:
+    """Pack the programs of these verbs now. An action plugin does it for those that every host is asked for, while it is imported: before the workers fork."""
+    for verb in verbs:
+        program_digest(verb)
 
 
+@functools.cache
 def program_digest(verb: str) -> str:
     """Return the SHA-256 of the program of a verb, without its request, as lower-case hexadecimal digits."""
-    return _DIGESTS[verb]
+    return hashlib.sha256((_START + _bundle(verb)).encode()).hexdigest()
 
 
 def program_text(verb: str, request: t.Mapping[str, object]) -> str:
     """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing."""
-    return f'{_START}\n\nstart("""\n{_BUNDLES[verb]}""", """\n{packed_request(request)}""")\n'
+    return f'{_START}\n\nstart("""\n{_bundle(verb)}""", """\n{packed_request(request)}""")\n'
 
 
 def packed_request(request: t.Mapping[str, object]) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, present
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info, moment
 
 Row = dict[str, t.Any]
 _KINDS = {"DNS": "dns", "IP": "ip", "email": "email", "URI": "uri"}
@@ -84,7 +83,7 @@ def _name(sha256: str, position: int, text: str) -> Row:
 
 
 def _time(text: str | None) -> int | None:
-    return None if text is None else seconds(datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc))
+    return None if text is None else seconds(moment(text))
 
 
 def _text(value: t.Any) -> str | None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 import typing as t
@@ -19,6 +20,7 @@ BUSY_SECONDS = 60
 WRITE = "BEGIN IMMEDIATE"
 READ = "BEGIN"
 MEMORY = ":memory:"
+_COMPILED: dict[t.Any, t.Any] = {}  # statements as SQL, for every engine of this process and of its forks: making them costs more than running them
 
 
 def create_file(path: str) -> None:
@@ -35,12 +37,25 @@ def create_file(path: str) -> None:
 def make_engine(path: str) -> sa.Engine:
     """An engine for one call, until C(dispose): workers are forks, nothing may outlive it. Its transactions share a connection, as opening and closing one
     costs more than most of them; MEMORY lives as long as that."""
+    pool = (sa.pool.StaticPool if path == MEMORY else sa.pool.QueuePool)(functools.partial(_connect, path), dialect=_dialect())
     url = sa.URL.create("sqlite+pysqlite", database=path)
-    pool: dict[str, t.Any] = {"poolclass": sa.pool.StaticPool} if path == MEMORY else {"poolclass": sa.pool.QueuePool, "pool_size": 1}
-    engine = sa.create_engine(url, **pool, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    engine = sa.Engine(pool, _dialect(), url, hide_parameters=True, execution_options={"compiled_cache": _COMPILED})
     sa.event.listen(engine, "connect", _on_connect)
     sa.event.listen(engine, "begin", _on_begin)
     return engine
+
+
+@functools.cache
+def _dialect() -> sa.Dialect:
+    """One for all engines: what it has made of a statement is found again by it alone. It learns from a connection what the library can do."""
+    engine = sa.create_engine("sqlite+pysqlite://")
+    engine.connect().close()
+    engine.dispose()
+    return engine.dialect
+
+
+def _connect(path: str) -> t.Any:
+    return _dialect().connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ class Resolver:
             name = pending.pop()
             if name in (b"", b"."):
                 continue
-            done = os.path.dirname(done) if name == b".." else os.path.join(done, name)
+            done = os.path.dirname(done) if name == b".." else (done if done != b"/" else b"") + b"/" + name
             status = None
             if name == b".." or (done in self._folders and pending):
                 continue

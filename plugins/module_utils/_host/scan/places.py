@@ -12,13 +12,12 @@ Trust anchors are bundles, stored once by a hash and referenced. Two things are 
   anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
 """
 
-import grp
 import hashlib
 import os
-import pwd
 import stat
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import group_name, user_name
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, paths_table, patterns
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
@@ -163,10 +162,7 @@ class Places:
     def _name(self, kind: str, number: int) -> str:
         """Return the name of a user or group, asked for once; its number where it has none."""
         if (kind, number) not in self._names:
-            try:
-                self._names[(kind, number)] = pwd.getpwuid(number).pw_name if kind == "user" else grp.getgrgid(number).gr_name
-            except KeyError:
-                self._names[(kind, number)] = str(number)
+            self._names[(kind, number)] = user_name(number) if kind == "user" else group_name(number)
         return self._names[(kind, number)]
 
 

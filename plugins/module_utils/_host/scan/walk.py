@@ -215,4 +215,4 @@ def _entries(descriptor: int, path: bytes) -> t.Any:
 
 
 def _join(folder: bytes, name: t.Union[str, bytes]) -> bytes:
-    return os.path.join(folder, os.fsencode(name))
+    return folder.rstrip(b"/") + b"/" + os.fsencode(name)  # os.path.join takes five times as long

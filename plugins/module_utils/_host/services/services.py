@@ -4,9 +4,9 @@
 """The services of a host: entries of the table, joined with the configurations that lie there and the processes that run."""
 
 import os
-import pwd
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import user_name
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import units
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.configuration import Findings, Listener, Reader, Use
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Process
@@ -94,15 +94,8 @@ def _service(entry: Entry, name: str, processes: t.Sequence[Process]) -> Service
             service["problems"].append(f"{name} runs outside of any unit of systemd, and no reload_command is given")
         master = processes[0].uid
         if entry["reads_as"] == "root" and master > 0:
-            service["reads_as"] = _user(master)
+            service["reads_as"] = user_name(master)
     return service
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _active(service: Service) -> t.Optional[bool]:

@@ -83,22 +83,6 @@ def check_declared(owner: t.Optional[str], group: t.Optional[str]) -> None:
         _group(group)
 
 
-def owner_name(uid: int) -> str:
-    """Return the user's name, or the number of a user who has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group_name(gid: int) -> str:
-    """Return the group's name, or the number of a group that has none."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
 def _user(name: str) -> int:
     try:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid

@@ -4,7 +4,6 @@
 """The two ends of a transaction. Each may be stopped anywhere and begun again, by the worker, its guardian or the next run."""
 
 import contextlib
-import hashlib
 import os
 import time
 import typing as t
@@ -13,6 +12,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.base import Ho
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import declared as declarations
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files, journal, serving, staging, swap
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.installed import remember
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import Journal
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.layout import Plan
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.results import Result, result, service_line
@@ -22,10 +22,8 @@ _BEFORE_SWAP = ("staging", "staged")
 _INTERRUPTED = "the run was interrupted while it was {0}; the old files are in place"
 
 
-def recover(state: bytes, record: Journal) -> t.Optional[Result]:
-    """Bring an open transaction to an end: before the look was finished it is undone, from then on it is committed. None when it is not open."""
-    if record.state in journal.CLOSED:
-        return None
+def recover(state: bytes, record: Journal) -> Result:
+    """Bring an open transaction to an end: before the look was finished it is undone, from then on it is committed."""
     if record.state == "requesting":
         return _forget_request(record)
     if record.state == "looked":
@@ -38,7 +36,7 @@ def commit(state: bytes, record: Journal) -> Result:
     answer = record.data["prepared"]
     with contextlib.suppress(OSError):  # what cannot be removed now leaves the transaction open, and the next run removes it
         staging.remove_kept(Plan.from_json(record.data["plan"]))
-        _remember(state, record)
+        remember(state, record.data["name"], record.data["installed"])
         for name in journal.MATERIAL:
             files.remove(record.path(name))
         _tidy(state, record)
@@ -58,11 +56,6 @@ def undo(record: Journal, reason: str, *, refused: bool) -> Result:
     answer = _undone(record, reason, problems)
     close(record, state, answer, attempts=data["attempts"] + (1 if refused else 0))
     return answer
-
-
-def installed(state: bytes, name: str) -> t.Optional[t.Dict[str, t.Any]]:
-    """Return what the last committed transaction for this certificate put in place."""
-    return journal.read_json(_record_path(state, name))
 
 
 def _files_back(record: Journal) -> t.List[str]:
@@ -102,12 +95,6 @@ def _forget_request(record: Journal) -> Result:
     return {"outcome": "failed", "text": "the request was interrupted; its key was removed"}
 
 
-def _remember(state: bytes, record: Journal) -> None:
-    path = _record_path(state, record.data["name"])
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    journal.write_json(path, record.data["installed"])
-
-
 def _tidy(state: bytes, record: Journal) -> None:
     """What earlier transactions for this certificate kept is of no use any more."""
     for other in journal.load_all(state):
@@ -116,10 +103,6 @@ def _tidy(state: bytes, record: Journal) -> None:
                 journal.remove(other)
             else:
                 journal.remove_material(other)
-
-
-def _record_path(state: bytes, name: str) -> bytes:
-    return os.path.join(state, b"certificates", hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest().encode("ascii") + b".json")
 
 
 def sentence(error: Exception) -> str:

@@ -8,10 +8,10 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import group_name, user_name
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.attributes import group_name, owner_name
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared, Role
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, keys, pem, x509
 
@@ -95,7 +95,7 @@ def file_result(file: FoundFile) -> t.Dict[str, t.Any]:
     result.update(dict.fromkeys(("owner", "group", "mode", "mtime", "ctime", "size")))
     if status is not None:
         result.update(
-            owner=owner_name(status.st_uid),
+            owner=user_name(status.st_uid),
             group=group_name(status.st_gid),
             mode=f"{stat.S_IMODE(status.st_mode):04o}",
             mtime=status.st_mtime,

@@ -7,10 +7,11 @@ import contextlib
 import os
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import user_name
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import uninterrupted
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import attributes, baseline, commit, layout, owners, staged
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import attributes, baseline, commit, installed, layout, owners, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import real_path
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found, certificates_in, key_block
@@ -32,7 +33,7 @@ def baseline_for(
     declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]], found: Found, context: Context, key_types: t.Sequence[str]
 ) -> t.List[baseline.Watched]:
     """Return the baseline of the services, or raise HostError for what makes it wrong to touch anything."""
-    owner = owners.owner_of([role.path for role in declared.roles], commit.installed(context.state, declared.name) is not None)
+    owner = owners.owner_of([role.path for role in declared.roles], installed.installed(context.state, declared.name) is not None)
     if owner is not None and not declared.takeover:
         raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
     _check_paths(declared)
@@ -62,7 +63,7 @@ def _check_paths(declared: Declared) -> None:
         if not os.path.isdir(folder):
             raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} does not exist; make it first, or correct {role.name}_path")
         if not os.access(folder, os.W_OK | os.X_OK):
-            user = attributes.owner_name(os.geteuid())
+            user = user_name(os.geteuid())
             read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
             why = "lies on a file system that is mounted read-only" if read_only else f"cannot be written to by user {user!r}; set become for this host"
             raise HostError(f"certificate {declared.name!r}: folder {path_text(folder)!r} {why}")

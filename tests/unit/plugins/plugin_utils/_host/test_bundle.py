@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
 from interpreters import HOST_PYTHONS, find_interpreters
 
 PACKAGE = program.__name__.rpartition(".")[0]
-NEEDED_BY_ALL = {"base.py", "evidence.py", "program.py"}
+NEEDED_BY_ALL = {"accounts.py", "base.py", "evidence.py", "program.py"}
 
 
 @pytest.fixture(params=HOST_PYTHONS)
@@ -77,9 +77,8 @@ def test_every_verb_can_be_asked_both_ways() -> None:
 def echo(monkeypatch: pytest.MonkeyPatch) -> str:
     """Make a verb that returns its arguments and return the name it goes by."""
     source = "import traceback\n\ndef run(args, context):\n    return {'args': args, 'file': __file__, 'trace': traceback.format_stack()[-1]}\n"
-    sources = bundle._read(())
-    monkeypatch.setitem(bundle._BUNDLES, "scan", bundle._packed({**sources, "verb_scan.py": source}))
-    monkeypatch.setitem(bundle._DIGESTS, "scan", "0" * 64)
+    packed = bundle._packed({**bundle._read(()), "verb_scan.py": source})
+    monkeypatch.setattr(bundle, "_bundle", lambda verb: packed)
     return "scan"
 
 
@@ -109,9 +108,7 @@ def test_every_python_runs_it(python: Path, echo: str) -> None:
 def test_every_python_imports_each_bundle(python: Path, verb: str) -> None:
     """Each bundle is complete and in a language that every supported Python reads."""
     text = bundle.program_text(verb, request_for(verb, {})).rpartition("\n\nstart(")[0]
-    text += (
-        f'\n\nsys.meta_path.insert(0, Sources(unpacked("""\n{bundle._BUNDLES[verb]}""")))\nimport {PACKAGE}.verb_{verb} as verb\nassert callable(verb.run)\n'
-    )
+    text += f'\n\nsys.meta_path.insert(0, Sources(unpacked("""\n{bundle._bundle(verb)}""")))\nimport {PACKAGE}.verb_{verb} as verb\nassert callable(verb.run)\n'
     finished = start(python, text)
     assert (finished.returncode, finished.stderr) == (0, b"")
 

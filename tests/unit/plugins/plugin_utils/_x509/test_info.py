@@ -12,7 +12,7 @@ import pathlib
 import re
 import subprocess
 import typing as t
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import encode, integer, object_identifier
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.der import SEQUENCE, Element, certificate_with, children, read
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import UNKNOWN, certificate_info
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import UNKNOWN, certificate_info, moment
 
 
 def changed(der: bytes, **fields: bytes) -> bytes:
@@ -76,6 +76,11 @@ def test_every_field_is_told_in_the_format_of_community_crypto(rich: bytes, now:
     assert {name: info[name] for name in expected} == expected
     assert info["subject_ordered"][1:3] == [["organizationalUnitName", "one"], ["organizationalUnitName", "two"]]
     assert set(info) == {*UNKNOWN, "sha256", "fingerprints", "problem"}
+
+
+def test_a_date_is_read_as_it_was_written() -> None:
+    """The text of a date gives its moment, with its zone."""
+    assert moment("20190413202428Z") == datetime(2019, 4, 13, 20, 24, 28, tzinfo=timezone.utc)
 
 
 def test_every_kind_of_alternative_name_is_told(rich: bytes) -> None:

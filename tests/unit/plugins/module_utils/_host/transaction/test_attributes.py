@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+from ansible_collections.certops.fleet.plugins.module_utils._host import accounts
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import attributes, files
 
@@ -56,7 +57,7 @@ class TestAttributes(unittest.TestCase):
         status = self.made(0o600)
         self.assertEqual((status.st_uid, status.st_gid), (12, 34))
         status = self.made(0o600, owner="daemon", group="7")
-        self.assertEqual((attributes.owner_name(status.st_uid), status.st_gid), ("daemon", 7))
+        self.assertEqual((accounts.user_name(status.st_uid), status.st_gid), ("daemon", 7))
         self.assertTrue(attributes.declared_differ(self.new, "root", None, None))
         self.assertFalse(attributes.declared_differ(self.new, "daemon", "7", "0600"))
 
@@ -83,7 +84,7 @@ class TestAttributes(unittest.TestCase):
         ):
             with self.subTest(text), self.assertRaisesRegex(HostError, text):
                 attributes.attributes_for(self.old, owner, group, None, False)
-        self.assertEqual((attributes.owner_name(4000000), attributes.group_name(4000000)), ("4000000", "4000000"))
+        self.assertEqual((accounts.user_name(4000000), accounts.group_name(4000000)), ("4000000", "4000000"))
 
 
 if __name__ == "__main__":
