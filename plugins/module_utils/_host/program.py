@@ -117,7 +117,8 @@ def _place(error: BaseException) -> str:
     if trace is None:
         return f"internal error {name}"
     code = trace.tb_frame.f_code
-    return f"internal error {name} in {os.path.basename(code.co_filename)} line {trace.tb_lineno} ({code.co_name})"
+    line = f" line {trace.tb_lineno}" if trace.tb_lineno and trace.tb_lineno > 0 else ""  # what came compiled has no lines
+    return f"internal error {name} in {os.path.basename(code.co_filename)}{line} ({code.co_name})"
 
 
 def _json(value: t.Any) -> bytes:

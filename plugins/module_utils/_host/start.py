@@ -10,6 +10,7 @@ if sys.version_info < (3, 6):
 
 import binascii
 import json
+import marshal
 import types
 import typing as t
 import zlib
@@ -19,9 +20,12 @@ PACKAGE = "ansible_collections.certops.fleet.plugins.module_utils._host"
 
 
 class Sources:
-    """Finder and loader of the sources, so that imports and tracebacks are those of the installed collection (PEP 451)."""
+    """Finder and loader of the sources, so that imports and tracebacks are those of the installed collection (PEP 451).
 
-    def __init__(self, sources: t.Dict[str, str]) -> None:
+    A source is text, or the bytes that this version of Python makes of it when it compiles it.
+    """
+
+    def __init__(self, sources: t.Dict[str, t.Union[str, bytes]]) -> None:
         self._sources = {PACKAGE + "." + name[:-3].replace("/", "."): source for name, source in sources.items()}
         words = [name.split(".") for name in self._sources]
         self._packages = {".".join(parts[:count]) for parts in words for count in range(1, len(parts))}
@@ -40,20 +44,37 @@ class Sources:
         return None  # the default
 
     def exec_module(self, module: types.ModuleType) -> None:
-        source = self.get_source(module.__name__)
-        if source is not None:
-            # The sources came on the same standard input as this text.
-            exec(compile(source, str(module.__file__), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        source = self._sources.get(module.__name__)
+        if source is None:
+            return  # a package
+        # The sources came on the same standard input as this text.
+        code = marshal.loads(source) if isinstance(source, bytes) else compile(source, str(module.__file__), "exec", dont_inherit=True)  # noqa: S302
+        exec(code, module.__dict__)  # noqa: S102
 
     def get_source(self, name: str) -> t.Optional[str]:
-        return self._sources.get(name)
+        source = self._sources.get(name)
+        return source if isinstance(source, str) else None
 
 
 def start(packed_sources: str, packed_request: str) -> None:
-    sys.meta_path.insert(0, Sources(unpacked(packed_sources)))
+    run(unpacked(packed_sources), unpacked(packed_request))
+
+
+def start_compiled(magic: str, packed_codes: str, packed_request: str) -> None:
+    from importlib.util import MAGIC_NUMBER  # noqa: PLC0415 - only who needs it pays for it
+
+    request = unpacked(packed_request)
+    if MAGIC_NUMBER.hex() == magic:
+        run(marshal.loads(zlib.decompress(binascii.a2b_base64(packed_codes))), request)  # noqa: S302
+    else:
+        sys.stdout.write("\nCERTOPS-SOURCES {}\n".format(request["nonce"]))
+
+
+def run(sources: t.Dict[str, t.Union[str, bytes]], request: t.Dict[str, t.Any]) -> None:
+    sys.meta_path.insert(0, Sources(sources))
     from ansible_collections.certops.fleet.plugins.module_utils._host.program import main  # noqa: PLC0415 - importable from here on
 
-    main(unpacked(packed_request))
+    main(request)
 
 
 def unpacked(text: str) -> t.Any:

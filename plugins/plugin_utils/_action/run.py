@@ -36,6 +36,7 @@ class Task:
     args: Mapping[str, t.Any]
     end: ExitStack = field(default_factory=ExitStack)  # what is closed when the task is over
     _opened: list[Inventory] = field(default_factory=list)
+    _python: list[str] = field(default_factory=list)  # the host's version, since it first answered
 
     @property
     def check_mode(self) -> bool:
@@ -60,7 +61,15 @@ class Task:
         return f"{getpass.getuser()}@{socket.gethostname()}" + (f" job {job}" if job else "")
 
     def exchange(self, verb: str, args: Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
-        return exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction)
+        answer = exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction, python=self._known_python())
+        self._python[:] = [str(answer["_host"].get("python"))]
+        return answer
+
+    def _known_python(self) -> str | None:
+        """The host's version of Python, as it told by now, or as the inventory has it."""
+        if self._python:
+            return self._python[0]
+        return self._opened[0].host_python(self.host) if self._opened else None
 
     def inventory(self, *, create: bool = True) -> AbstractContextManager[Inventory]:
         """The inventory; in check mode one that is not there yet is empty and stays unmade.

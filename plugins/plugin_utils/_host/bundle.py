@@ -9,9 +9,15 @@ import base64
 import functools
 import hashlib
 import json
+import marshal
+import sys
+import types
 import typing as t
 import zlib
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+
+from ansible_collections.certops.fleet.plugins.module_utils._host.start import PACKAGE
 
 HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
 
@@ -41,6 +47,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
+_PREPARED: set[str] = set()
 _START = (HOST_FOLDER / "start.py").read_text(encoding="utf-8")
 
 
@@ -58,10 +65,36 @@ def _read(names: tuple[str, ...]) -> dict[str, str]:
     return {name: (HOST_FOLDER / name).read_text(encoding="utf-8") for name in sorted({*_COMMON, *names})}
 
 
+@functools.cache
+def _compiled(verb: str) -> str:
+    codes = {name: marshal.dumps(_code(name)) for name in sorted({*_COMMON, *SOURCES[verb]})}
+    return base64.encodebytes(zlib.compress(marshal.dumps(codes), 3)).decode("ascii")
+
+
+@functools.cache
+def _code(name: str) -> types.CodeType:
+    source = (HOST_FOLDER / name).read_text(encoding="utf-8")
+    return _without_lines(compile(source, f"{PACKAGE.replace('.', '/')}/{name}", "exec", dont_inherit=True, optimize=2))
+
+
+def _without_lines(code: types.CodeType) -> types.CodeType:
+    """The table of lines and columns is a third of it."""
+    inner = tuple(_without_lines(each) if isinstance(each, types.CodeType) else each for each in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=inner)
+
+
 def prepare(*verbs: str) -> None:
     """Pack the programs of these verbs now. An action plugin does it for those that every host is asked for, while it is imported: before the workers fork."""
     for verb in verbs:
         program_digest(verb)
+        _compiled(verb)
+        _PREPARED.add(verb)
+
+
+def runs_compiled(verb: str, python: str | None) -> bool:
+    """Is a program of this verb at hand in the form that a host with this version of Python (`3.11.2`) takes without compiling it?"""
+    same = python is not None and python.split(".")[:2] == [str(part) for part in sys.version_info[:2]]
+    return same and verb in _PREPARED and sys.implementation.name == "cpython"
 
 
 @functools.cache
@@ -70,8 +103,13 @@ def program_digest(verb: str) -> str:
     return hashlib.sha256((_START + _bundle(verb)).encode()).hexdigest()
 
 
-def program_text(verb: str, request: t.Mapping[str, object]) -> str:
-    """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing."""
+def program_text(verb: str, request: t.Mapping[str, object], *, compiled: bool = False) -> str:
+    """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing.
+
+    A `compiled` one runs in the controller's version of Python alone; another asks for the sources.
+    """
+    if compiled:
+        return f'{_START}\n\nstart_compiled("{MAGIC_NUMBER.hex()}", """\n{_compiled(verb)}""", """\n{packed_request(request)}""")\n'
     return f'{_START}\n\nstart("""\n{_bundle(verb)}""", """\n{packed_request(request)}""")\n'
 
 

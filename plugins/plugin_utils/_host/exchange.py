@@ -17,7 +17,7 @@ import zlib
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import CHANGING, PACKED_LIMIT, UNPACKED_LIMIT
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, packed_request, program_digest, program_text
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, packed_request, program_digest, program_text, runs_compiled
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables
 
 try:
@@ -51,15 +51,17 @@ class ExchangeError(ValueError):
         self.kind = kind
 
 
-def exchange(action: t.Any, task_vars: dict[str, t.Any], verb: str, args: dict[str, t.Any], *, actor: str, transaction: str | None = None) -> Answer:
+def exchange(
+    action: t.Any, task_vars: dict[str, t.Any], verb: str, args: dict[str, t.Any], *, actor: str, transaction: str | None = None, python: str | None = None
+) -> Answer:
     """Ask the host of a task (the delegate, where it is delegated) and return the result of the verb.
 
-    What the host is known by is added as `_host`, an interpreter that was discovered as `ansible_facts`. Errors of the connection and of
-    become are Ansible's own.
+    `python` is the version that the host is known to have, if it is: where it is the controller's own, the program goes compiled. What the host is
+    known by is added as `_host`, an interpreter that was discovered as `ansible_facts`. Errors of the connection and of become are Ansible's own.
     """
     request = _request(action, verb, args, actor, transaction)
     try:
-        answer = _asked(action, task_vars, request)
+        answer = _asked(action, task_vars, request, compiled=runs_compiled(verb, python))
     except ExchangeError as error:
         if verb not in CHANGING or error.kind not in ("died", "answer"):
             raise
@@ -82,10 +84,13 @@ def _request(action: t.Any, verb: str, args: dict[str, t.Any], actor: str, trans
     return {"verb": verb, "nonce": "", "transaction": transaction, "actor": actor, "args": args, "program": program_digest(verb)}
 
 
-def _asked(action: t.Any, task_vars: dict[str, t.Any], request: Answer) -> Answer:
+def _asked(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, compiled: bool = False) -> Answer:
     request = {**request, "nonce": secrets.token_hex(16)}
     if _takes_program(action):
-        answer = _by_program(action, task_vars, request)
+        try:
+            answer = _by_program(action, task_vars, request, compiled=compiled)
+        except _SourcesWanted:
+            answer = _by_program(action, task_vars, request, compiled=False)
         if answer is not None:
             return answer
     return _by_module(action, task_vars, request)
@@ -126,11 +131,15 @@ def _takes_program(action: t.Any) -> bool:
     return bool(needed and own_host and getattr(connection._shell, "SHELL_FAMILY", None) == "sh")
 
 
-def _by_program(action: t.Any, task_vars: dict[str, t.Any], request: Answer) -> Answer | None:
+class _SourcesWanted(Exception):
+    """The host has another version of Python by now; nothing was started."""
+
+
+def _by_program(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, compiled: bool) -> Answer | None:
     python = _interpreter(action, task_vars)
     # A Python that reads its program from a terminal waits for ever.
     command = f"test -t 0 && exit {_TERMINAL}; {action._compute_environment_string()} {python} -I -S -"
-    program = program_text(request["verb"], request).encode()
+    program = program_text(request["verb"], request, compiled=compiled).encode()
     try:
         with _without_terminal(action._connection):
             finished = action._low_level_execute_command(command, in_data=program)
@@ -181,6 +190,8 @@ def _framed(finished: t.Mapping[str, t.Any], nonce: str, python: str) -> Answer 
     output = finished["stdout"]
     start = output.find(f"CERTOPS-START {nonce}")
     if start < 0:
+        if f"CERTOPS-SOURCES {nonce}" in output:
+            raise _SourcesWanted
         _not_started(finished, python)
         return None
     match = re.compile(rf"CERTOPS-END {nonce} ([A-Za-z0-9+/=]*)\r?\n").search(output, start)

@@ -199,7 +199,7 @@ def _unique(rows: t.Iterable[Row], *names: str) -> tuple[Row, ...]:
 
 
 def _evidence(host: Fields) -> t.Iterator[tuple[str, str]]:
-    for kind in ("machine_id", "product_uuid"):
+    for kind in ("machine_id", "product_uuid", "python"):
         value = host.text(kind)
         if value:
             yield kind, value

@@ -36,6 +36,14 @@ def host_id(connection: sa.Connection, host: HostName, *, time: int) -> int:
     return int(connection.execute(sa.select(hosts.id).where(hosts.namespace == namespace, hosts.name == name)).scalar_one())
 
 
+def python_of(connection: sa.Connection, host: HostName) -> str | None:
+    """The version of Python that a host had when it last answered."""
+    hosts, evidence = schema.hosts.c, schema.host_evidence.c
+    own = sa.and_(hosts.namespace == clean_text(host.namespace), hosts.name == clean_text(host.name), evidence.kind == "python")
+    found = sa.select(evidence.value).join(schema.hosts, hosts.id == evidence.host_id).where(own).order_by(evidence.last_seen.desc()).limit(1)
+    return connection.execute(found).scalar()
+
+
 def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:
     """Stores a scan whose certificates are stored already; the event is None for one that found what the last one found."""
     time = prepared.scan["ended"]

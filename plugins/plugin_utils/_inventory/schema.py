@@ -57,7 +57,7 @@ if sa is not None:
         "host_evidence",
         metadata,
         _host(primary_key=True),
-        sa.Column("kind", sa.String(32), primary_key=True),  # machine_id, product_uuid, ssh_host_key, address
+        sa.Column("kind", sa.String(32), primary_key=True),  # machine_id, product_uuid, ssh_host_key, address, python
         sa.Column("value", sa.Text, primary_key=True),
         sa.Column("first_seen", sa.BigInteger, nullable=False),
         sa.Column("last_seen", sa.BigInteger, nullable=False),

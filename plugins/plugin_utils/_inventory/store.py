@@ -179,6 +179,11 @@ class Inventory:
         with self._read() as connection:
             return scans.known_bundles(connection)
 
+    def host_python(self, host: HostName) -> str | None:
+        """The version of Python (C(3.11.2)) that a host had when it last answered, None if that is not known."""
+        with self._read() as connection:
+            return scans.python_of(connection, host)
+
     def documents(self, kind: str) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
         with self._read() as connection:

@@ -44,9 +44,18 @@ class Estate:
 
     folder: Path
 
-    def ask(self, verb: str, args: dict[str, t.Any], *, variables: dict[str, t.Any] | None = None, task: dict[str, t.Any] | None = None, **play: t.Any) -> Play:
+    def ask(
+        self,
+        verb: str,
+        args: dict[str, t.Any],
+        *,
+        variables: dict[str, t.Any] | None = None,
+        task: dict[str, t.Any] | None = None,
+        python: str | None = None,
+        **play: t.Any,
+    ) -> Play:
         """Run one task that asks the host `target` for `verb`."""
-        asked = {"verb": verb, "args": {"log": str(self.folder / "log"), **args}, "transaction": "0" * 32}
+        asked = {"verb": verb, "args": {"log": str(self.folder / "log"), **args}, "transaction": "0" * 32, "python": python}
         return self.play([{"name": "Ask", "certops.fleet.probe": asked, "ignore_errors": True, **(task or {})}], variables=variables, **play)
 
     def play(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import binascii
 import json
+import platform
 import subprocess
 import sys
 import typing as t
@@ -111,6 +112,42 @@ def test_every_python_imports_each_bundle(python: Path, verb: str) -> None:
     text += f'\n\nsys.meta_path.insert(0, Sources(unpacked("""\n{bundle._bundle(verb)}""")))\nimport {PACKAGE}.verb_{verb} as verb\nassert callable(verb.run)\n'
     finished = start(python, text)
     assert (finished.returncode, finished.stderr) == (0, b"")
+
+
+def test_the_same_python_takes_what_is_compiled() -> None:
+    """A host with the controller's Python runs the compiled program, and an error in it is placed all the same."""
+    finished = start(Path(sys.executable), bundle.program_text("outcome", request_for("outcome", {}), compiled=True))
+    assert b"CERTOPS-START a1" in finished.stdout
+    assert answered(finished.stdout)["error"] == "internal error KeyError in verb_outcome.py (run)"
+
+
+def test_another_python_asks_for_the_sources(python: Path) -> None:
+    """What was compiled by another version of Python is not run; the host says that it wants the sources."""
+    finished = start(python, bundle.program_text("scan", request_for("scan", {}), compiled=True))
+    same = subprocess.run([python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"], capture_output=True, text=True, check=True)
+    if same.stdout.strip() == bundle.MAGIC_NUMBER.hex():
+        assert b"CERTOPS-START a1" in finished.stdout
+    else:
+        assert (finished.stdout.strip(), finished.stderr, finished.returncode) == (b"CERTOPS-SOURCES a1", b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("verb", "version", "expected"),
+    [
+        ("scan", platform.python_version(), True),
+        ("scan", "{}.{}.99".format(*sys.version_info), True),
+        ("outcome", platform.python_version(), False),
+        ("scan", "3.6.8", False),
+        ("scan", None, False),
+        ("scan", "", False),
+        ("scan", "None", False),
+    ],
+)
+def test_which_hosts_get_it_compiled(monkeypatch: pytest.MonkeyPatch, verb: str, version: str | None, expected: bool) -> None:
+    """Those that are known to have the controller's Python, and only of verbs that were prepared."""
+    monkeypatch.setattr(bundle, "_PREPARED", set())
+    bundle.prepare("scan")
+    assert bundle.runs_compiled(verb, version) is expected
 
 
 def test_an_old_python_is_told() -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
+from interpreters import HOST_PYTHONS, find_interpreters
+
 if t.TYPE_CHECKING:
     from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._host.conftest import Estate
 
@@ -63,6 +66,23 @@ class TestWay:
         assert [(answer["said"], answer["actor"], answer["transaction"]) for answer in answers] == [("ü" * 100, "the tester", TRANSACTION)] * 2
         assert answers[1]["file"].endswith(answers[0]["file"])
         assert answers[0]["file"] == "ansible_collections/certops/fleet/plugins/module_utils/_host/verb_install.py"
+
+    def test_compiled_where_the_host_has_the_same_python(self, estate: Estate) -> None:
+        """A host that is known to have the controller's Python runs the compiled program, whose errors have no line."""
+        own = "{}.{}.0".format(*sys.version_info)
+        assert estate.ask("scan", {"say": "hello"}, python=own).result["answer"]["said"] == "hello"
+        messages = [estate.ask("scan", {"do": "fail", "say": "x"}, python=python).result["msg"] for python in (own, "3.6.8", None)]
+        assert messages[0] == "internal error KeyError in verb_scan.py (_fail)"
+        assert all(re.fullmatch(r"internal error KeyError in verb_scan\.py line \d+ \(_fail\)", message) for message in messages[1:])
+
+    def test_sources_where_the_host_has_another_python_by_now(self, estate: Estate) -> None:
+        """What the inventory knows may be old: the host refuses what is compiled for another Python, is sent the sources, and the verb runs once."""
+        other = next((path for version, path in find_interpreters(HOST_PYTHONS).items() if path and version != "{}.{}".format(*sys.version_info)), None)
+        if other is None:
+            pytest.skip("this machine has no second version of Python")
+        own = "{}.{}.0".format(*sys.version_info)
+        answer = estate.ask("scan", {"say": "hello"}, python=own, variables={"ansible_python_interpreter": str(other)}).result["answer"]
+        assert (answer["way"], answer["said"], estate.log()) == ("program", "hello", ["scan"])
 
     def test_program_writes_nothing(self, estate: Estate) -> None:
         """The program leaves no file in the temporary folder of the host, the module way removes its own."""
