@@ -52,7 +52,7 @@ def run(argv: t.Sequence[t.Union[str, bytes]], seconds: float, input: bytes = b"
 
     Output goes to files, not to pipes: a daemon that the command leaves behind can neither keep us waiting nor be killed by a closed pipe.
     """
-    output, error = _memory_file(), _memory_file()
+    output, error = memory_file(), memory_file()
     try:
         # The pylint of ansible-core 2.21 wants AnsibleModule.run_command here; the host program has no AnsibleModule.
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
@@ -75,8 +75,8 @@ def run(argv: t.Sequence[t.Union[str, bytes]], seconds: float, input: bytes = b"
     return Finished(-signal.SIGKILL if process.returncode is None else process.returncode, _take(output, limit), _take(error, limit), timed_out)
 
 
-def _memory_file() -> int:
-    """A file without a name: in memory where the system has that (it can be sealed against a daemon that goes on writing), else on disk."""
+def memory_file() -> int:
+    """Return a descriptor of a file without a name: in memory where the system has that (sealed against a daemon that goes on writing), else on disk."""
     try:
         descriptor = os.memfd_create("certops", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except (AttributeError, OSError):

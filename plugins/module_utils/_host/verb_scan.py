@@ -17,8 +17,9 @@ def run(args: Answer, context: Context) -> Answer:
     """Scan this host; nothing is written. Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
 
     args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
-    known_bundles (their digests), home (look into /home as well).
-    Result: certificates {sha256: DER in base64}, places, keys and bundles (rows of places.py), services (services.py), summary, problems [{path, reason}],
+    known_bundles (their digests), home (look into /home as well), store_passwords (tried in order, after none).
+    Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
+    summary, problems [{path, reason}],
     skipped [{path, reason, count}], left_over [folder], complete, privileged.
     """
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)

@@ -29,7 +29,11 @@ def _in(folder: str, *names: str) -> tuple[str, ...]:
 _COMMON = ("accounts.py", "base.py", "evidence.py", "program.py")
 _GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
 _SERVICES = _in("services", "configuration", "processes", "service_apache", "service_haproxy", "service_nginx", "service_table", "services", "units")
-_SCAN = _in("scan", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk")
+_SCAN = (
+    *_in("scan", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk"),
+    *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
+    *_in("x509", "distinguished", "records"),
+)
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _JOURNAL = ("services/look.py", *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
 _INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))

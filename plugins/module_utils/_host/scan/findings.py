@@ -9,15 +9,15 @@ import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, keys, pem, x509
 
 # Certificates as DER hardly shrink, and a packed answer may have 16 MB; what is beyond is counted and told.
 MOST_CERTIFICATE_BYTES = 12 << 20
+_MOST_RECORDS = 1000  # of one file
 _FORMATS = {"CERTIFICATE": "pem", "X509 CERTIFICATE": "pem", "TRUSTED CERTIFICATE": "trusted_pem"}
-_MESSAGES = {"PKCS7", "CMS", "PKCS #7 SIGNED DATA"}
-_STORE = "keystore (PKCS #12, JKS, PKCS #7), not opened"
+_OTHER_LABELS = frozenset(("X509 CRL", "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "PKCS7", "CMS", "PKCS #7 SIGNED DATA"))
 _SEQUENCE_START = b"\x30"
-_PKCS12_CONTENT = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"  # a content type of PKCS #7, which also begins what is inside of PKCS #12
 
 
 class Mark(t.NamedTuple):
@@ -28,37 +28,37 @@ class Mark(t.NamedTuple):
     self_issued: bool
 
 
-class File:
-    """A file that holds certificates or keys, in the order in which they stand in it."""
+class Held(t.NamedTuple):
+    """A certificate in a file."""
 
-    __slots__ = ("certificates", "digest", "keys", "links", "path", "status")
+    format: str
+    sha256: str
+    alias: t.Optional[str]
+
+
+class File:
+    """A file that holds certificates, keys or the like, in the order in which they stand in it."""
+
+    __slots__ = ("certificates", "digest", "keys", "links", "locked", "path", "records", "status")
 
     def __init__(self, path: bytes, status: os.stat_result) -> None:
         self.path = path
         self.status = status
         self.links: t.Set[bytes] = set()  # other paths of it, symbolic and hard links alike
-        self.certificates: t.List[t.Tuple[str, str]] = []  # (format, SHA-256)
-        self.keys: t.List[keys.KeyFacts] = []
+        self.certificates: t.List[Held] = []
+        self.keys: t.List[items.Key] = []
+        self.records: t.List[items.Record] = []
+        self.locked: t.Optional[items.Locked] = None
         self.digest = ""
 
 
-class _Certificate(t.NamedTuple):
-    format: str
-    content: bytes
-
-
-class _Trouble(t.NamedTuple):
-    reason: str
-    failure: bool
-
-
-_Item = t.Union[_Certificate, pem.Block, _Trouble]
+_Item = t.Union[items.Item, pem.Block]
 
 
 class Findings:
     """Reads the files that the walk has found and keeps what is in them."""
 
-    def __init__(self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run]) -> None:
+    def __init__(self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], passwords: t.Sequence[str] = ()) -> None:
         self.files: t.Dict[bytes, File] = {}
         self.certificates: t.Dict[str, bytes] = {}
         self.marks: t.Dict[str, Mark] = {}
@@ -66,6 +66,8 @@ class Findings:
         self._reader = reader
         self._ledger = ledger
         self._run = run
+        self._tools = items.Tools(run, passwords)
+        self._ssh: t.Set[t.Tuple[int, int]] = set()
         self._identities: t.Dict[t.Tuple[int, int], File] = {}
         self._keys: t.Dict[bytes, t.Optional[keys.KeyFacts]] = {}
         self._size = 0
@@ -87,7 +89,7 @@ class Findings:
         except (OSError, reading.UnusableError) as exc:
             self._refused(path, exc)
             return
-        if file.certificates or file.keys:
+        if file.certificates or file.keys or file.records or file.locked:
             self.files[path] = file
             self._identities[(status.st_dev, status.st_ino)] = file
 
@@ -102,7 +104,7 @@ class Findings:
             digest = hashlib.sha256()
             pieces = self._reader.pieces(path) if seen.content is None else iter((seen.content,))
             try:
-                for item in _items(_hashed(pieces, digest)):
+                for item in _items(_hashed(pieces, digest), self._tools):
                     self._take(file, item)
                 break
             except reading.UnusableError as exc:
@@ -112,18 +114,39 @@ class Findings:
         return file
 
     def _take(self, file: File, item: _Item) -> None:
-        if isinstance(item, _Certificate):
-            file.certificates.append((item.format, self._certificate(file.path, item.content)))
+        if isinstance(item, items.Certificate):
+            file.certificates.append(Held(item.format, self._certificate(file.path, item.content), item.alias))
         elif isinstance(item, pem.Block):
             facts = self._key(item)
             if facts is None:
                 self._ledger.problem(file.path, f"private key {len(file.keys)} cannot be read")
             else:
-                file.keys.append(facts)
+                file.keys.append(items.Key(facts))
+        elif isinstance(item, items.Key):
+            file.keys.append(item)
+        elif isinstance(item, items.SshCertificate):
+            self._ssh.add((file.status.st_dev, file.status.st_ino))
+        else:
+            self._take_other(file, item)
+
+    def _take_other(self, file: File, item: t.Union[items.Record, items.Locked, items.Trouble]) -> None:
+        if isinstance(item, items.Locked):
+            file.locked = item
+            self._ledger.hide(file.path)
+        elif isinstance(item, items.Record):
+            if len(file.records) < _MOST_RECORDS:
+                file.records.append(item)
+            else:
+                self._ledger.problem(file.path, f"more than {_MOST_RECORDS} revocation lists and requests")
         elif item.failure:
             self._ledger.problem(file.path, item.reason)
         else:
             self._ledger.skip(file.path, item.reason)
+
+    @property
+    def ssh_host_certificates(self) -> int:
+        """How many files hold the certificate of an SSH host key."""
+        return len(self._ssh)
 
     def _certificate(self, path: bytes, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -160,27 +183,86 @@ def _hashed(pieces: t.Iterable[bytes], digest: t.Any) -> t.Iterator[bytes]:
         yield piece
 
 
-def _items(pieces: t.Iterator[bytes]) -> t.Iterator[_Item]:
+def _items(pieces: t.Iterator[bytes], tools: items.Tools) -> t.Iterator[_Item]:
     """Yield what stands in the pieces of one file."""
     start = next(pieces, b"")
-    if reading.is_other_store(start):
-        yield _Trouble(_STORE, False)
-    elif start.startswith(_SEQUENCE_START):
-        yield from _der_items(start)
-    yield from _pem_items(itertools.chain((start,), pieces))
+    if start.startswith((*reading.JAVA, reading.SQLITE, *reading.SSH)):
+        yield from _store_items(start, pieces)
+        return
+    if start.startswith(_SEQUENCE_START):
+        start += _rest(start, pieces)
+        yield from _der_items(start, tools)
+    elif not start.startswith(pem.BEGIN) and reading.may_hold_base64(start):
+        start += _rest(start, pieces)
+        yield from _base64_items(start, tools)
+    yield from _pem_items(itertools.chain((start,), pieces), tools)
 
 
-def _pem_items(pieces: t.Iterator[bytes]) -> t.Iterator[_Item]:
+def _rest(start: bytes, pieces: t.Iterator[bytes]) -> bytes:
+    """Return what follows the first piece, as far as a store may be read at once."""
+    parts, size = [], len(start)
+    while size <= items.MOST_STORE_BYTES:
+        piece = next(pieces, b"")
+        if not piece:
+            break
+        parts.append(piece)
+        size += len(piece)
+    return b"".join(parts)
+
+
+def _store_items(start: bytes, pieces: t.Iterator[bytes]) -> t.Iterator[_Item]:
+    data = start + _rest(start, pieces)
+    if len(data) > items.MOST_STORE_BYTES:
+        yield items.Trouble(f"store larger than {items.MOST_STORE_BYTES} bytes", False)
+    elif data.startswith(reading.JAVA):
+        from ansible_collections.certops.fleet.plugins.module_utils._host.stores import java  # noqa: PLC0415 - few hosts have one
+
+        yield from java.items(data)
+    elif data.startswith(reading.SQLITE):
+        from ansible_collections.certops.fleet.plugins.module_utils._host.stores import nss  # noqa: PLC0415 - few hosts have one
+
+        yield from nss.items(data)
+    else:
+        from ansible_collections.certops.fleet.plugins.module_utils._host.stores import ssh  # noqa: PLC0415 - few hosts have one
+
+        if ssh.is_host_certificate(data):
+            yield items.SshCertificate()
+
+
+def _base64_items(data: bytes, tools: items.Tools) -> t.Iterator[_Item]:
+    """Yield what stands in a text as base64."""
+    from ansible_collections.certops.fleet.plugins.module_utils._host.stores import embedded  # noqa: PLC0415 - few hosts have one
+
+    for content in embedded.contents(data):
+        if content.startswith(reading.JAVA):
+            yield from _store_items(content, iter(()))
+        elif content.startswith(_SEQUENCE_START):
+            yield from map(_in_base64, _der_items(content, tools))
+        else:
+            yield from map(_in_base64, _pem_items(iter((content,)), tools))
+
+
+def _in_base64(item: _Item) -> _Item:
+    """Say of what is no store that it was base64."""
+    if isinstance(item, (items.Certificate, items.Record)) and item.format in ("pem", "der"):
+        return item._replace(format="base64")
+    return item
+
+
+def _pem_items(pieces: t.Iterator[bytes], tools: items.Tools) -> t.Iterator[_Item]:
     for block in pem.blocks(pieces):
-        if block.label in _FORMATS or keys.is_key(block.label):
-            if block.content is None:
-                yield _Trouble(f"a block {block.label!r} cannot be read: {block.problem}", True)
-            elif block.label in _FORMATS:
-                yield _Certificate(_FORMATS[block.label], _without_trailer(block.content))
-            else:
-                yield block
-        elif block.label in _MESSAGES:
-            yield _Trouble(_STORE, False)
+        if block.label not in _FORMATS and block.label not in _OTHER_LABELS and not keys.is_key(block.label):
+            continue
+        if block.content is None:
+            yield items.Trouble(f"a block {block.label!r} cannot be read: {block.problem}", True)
+        elif block.label in _FORMATS:
+            yield items.Certificate(_FORMATS[block.label], _without_trailer(block.content))
+        elif block.label in _OTHER_LABELS:
+            from ansible_collections.certops.fleet.plugins.module_utils._host.stores import contents  # noqa: PLC0415 - few hosts have one
+
+            yield from contents.of_block(block.label, block.content, tools)
+        else:
+            yield block
 
 
 def _without_trailer(content: bytes) -> bytes:
@@ -191,17 +273,25 @@ def _without_trailer(content: bytes) -> bytes:
         return content
 
 
-def _der_items(data: bytes) -> t.Iterator[_Item]:
-    """Yield the certificates, one behind the other, or the one key that a file in DER consists of."""
-    offset = 0
+def _der_items(data: bytes, tools: items.Tools) -> t.Iterator[_Item]:
+    """Yield the certificates, one behind the other, or the one key, store, list or request that DER consists of."""
+    offset = count = 0
     try:
         while offset < len(data):
             element, offset = der.read(data, offset)
             x509.facts(element.raw)
-            yield _Certificate("der", element.raw)
+            count += 1
+            yield items.Certificate("der", element.raw)
     except der.DerError:
-        if offset and _PKCS12_CONTENT in data[:64]:
-            yield _Trouble(_STORE, False)
-        key = keys.from_der(data)
-        if key is not None:
-            yield key
+        if not count:
+            yield from _other_der_items(data, tools)
+
+
+def _other_der_items(data: bytes, tools: items.Tools) -> t.Iterator[_Item]:
+    key = keys.from_der(data)
+    if key is not None:
+        yield key
+        return
+    from ansible_collections.certops.fleet.plugins.module_utils._host.stores import contents  # noqa: PLC0415 - few hosts have one
+
+    yield from contents.of_der(data, tools)

@@ -58,14 +58,17 @@ class Places:
         self._bundles: t.Dict[str, Row] = {}
         self.places: t.List[Row] = []
         self.keys: t.List[Row] = []
+        self.locked: t.List[Row] = []  # places, too: of stores that cannot be opened
+        self.crls: t.List[Row] = []
+        self.requests: t.List[Row] = []
 
     def build(self, known_bundles: t.Container[str]) -> t.List[Row]:
-        """Fill `places` and `keys` and return the bundles, those that are known without their certificates."""
+        """Fill the lists of rows and return the bundles, those that are known without their certificates."""
         files = [self._found.files[path] for path in sorted(self._found.files)]
         for file in files:
-            for facts in file.keys:
-                if facts.spki is not None:
-                    self._keys.setdefault(facts.spki, []).append((file, facts))
+            for key in file.keys:
+                if key.facts.spki is not None:
+                    self._keys.setdefault(key.facts.spki, []).append((file, key.facts))
         folders: t.Dict[bytes, t.List[findings.File]] = {}
         for file in files:
             if self._is_bundle(file):
@@ -78,6 +81,7 @@ class Places:
             self._folder_bundle(folder, members)
         for file in files:
             self._file_keys(file)
+            self._file_others(file)
         return [dict(row, certificates=None) if digest in known_bundles else row for digest, row in sorted(self._bundles.items())]
 
     def class_of(self, file: findings.File) -> str:
@@ -85,7 +89,7 @@ class Places:
         return "in_use" if file.path in self._used else self._classes.best(file)
 
     def _is_bundle(self, file: findings.File) -> bool:
-        digests = {digest for _entry, digest in file.certificates}
+        digests = {held.sha256 for held in file.certificates}
         count = len(digests)
         if count > BULK:
             return True
@@ -98,19 +102,19 @@ class Places:
         """Whether a file lies in a trust store and holds nothing else than anchors."""
         if file.keys or not file.certificates or self.class_of(file) != "trust_store":
             return False
-        marks = [self._found.marks[digest] for _entry, digest in file.certificates]
+        marks = [self._found.marks[held.sha256] for held in file.certificates]
         return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
 
     def _file_bundle(self, file: findings.File) -> None:
         kind = self._classes.best(file)
         row = dict(self._common(file.path, file.status), links=_texts(file.links), **{"class": "trust_copy" if kind == "installed" else kind})
-        self._add_bundle(file.digest, _unique(digest for _entry, digest in file.certificates), row)
+        self._add_bundle(file.digest, _unique(held.sha256 for held in file.certificates), row)
 
     def _folder_bundle(self, folder: bytes, members: t.Iterable[findings.File]) -> None:
         anchors: t.Set[str] = set()
         links: t.Set[bytes] = set()
         for file in members:
-            anchors.update(digest for _entry, digest in file.certificates)
+            anchors.update(held.sha256 for held in file.certificates)
             links.update(os.path.dirname(link) for link in file.links)
         try:
             status = os.lstat(folder)
@@ -125,14 +129,14 @@ class Places:
         bundle["places"].append(place)
 
     def _file_places(self, file: findings.File) -> None:
-        kind, services = self.class_of(file), sorted(self._used.get(file.path, ()))
-        common = dict(self._common(file.path, file.status), links=_texts(file.links), services=services, **{"class": kind})
+        common = self._in_file(file)
         common.update(hard_links=file.status.st_nlink, size=file.status.st_size, ctime=file.status.st_ctime)
-        for entry, (form, digest) in enumerate(file.certificates):
-            spki = self._found.marks[digest].spki
+        for entry, held in enumerate(file.certificates):
+            spki = self._found.marks[held.sha256].spki
             if spki is not None:
-                self._holders.setdefault(spki, []).append(digest)
-            self.places.append(dict(common, certificate=digest, entry=entry, format=form, key=self._key_of(file, spki)))
+                self._holders.setdefault(spki, []).append(held.sha256)
+            own = {"certificate": held.sha256, "entry": entry, "alias": held.alias, "format": held.format, "key": self._key_of(file, spki)}
+            self.places.append(dict(common, **own))
 
     def _key_of(self, file: findings.File, spki: t.Optional[str]) -> t.Optional[Row]:
         """Return the key of a certificate: in the same file, else in the same folder, else anywhere."""
@@ -147,8 +151,21 @@ class Places:
         if not file.keys:
             return
         common = dict(self._common(file.path, file.status), links=_texts(file.links))
-        for entry, facts in enumerate(file.keys):
-            self.keys.append(dict(common, entry=entry, matches=_unique(self._holders.get(facts.spki or "", [])), **facts._asdict()))
+        for entry, key in enumerate(file.keys):
+            matches = _unique(self._holders.get(key.facts.spki or "", []))
+            self.keys.append(dict(common, entry=entry, alias=key.alias, matches=matches, **key.facts._asdict()))
+
+    def _file_others(self, file: findings.File) -> None:
+        if file.locked is not None:
+            self.locked.append(dict(self._in_file(file), format=file.locked.format, state="locked", reason=file.locked.reason))
+        for entry, record in enumerate(file.records):
+            rows = self.crls if record.kind == "crl" else self.requests
+            rows.append(dict(self._in_file(file), entry=entry, format=record.format, **record.facts))
+
+    def _in_file(self, file: findings.File) -> Row:
+        """What everything in a file that is no bundle has in common."""
+        services = sorted(self._used.get(file.path, ()))
+        return dict(self._common(file.path, file.status), links=_texts(file.links), services=services, **{"class": self.class_of(file)})
 
     def _common(self, path: bytes, status: os.stat_result) -> Row:
         return {

@@ -10,6 +10,7 @@ RWF_NOWAIT first and dropped from the cache afterwards; where the system does no
 import contextlib
 import errno
 import os
+import re
 import stat
 import typing as t
 
@@ -21,8 +22,27 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTT
 _NO_ACCESS_TIME = getattr(os, "O_NOATIME", 0)
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 _SEQUENCE = 0x30
-_OTHER_STORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
-_STORE_STARTS = {store[0] for store in _OTHER_STORES}
+JAVA = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS and JCEKS
+SQLITE = b"SQLite format 3\0"
+_NSS_TABLE = b"nssPublic"
+SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-")
+_SSH_CERTIFICATE = b"-cert-v01@openssh.com "
+_STARTS = {store[0] for store in (*JAVA, SQLITE, *SSH)}
+_BEGINNINGS = (*JAVA, SQLITE, *SSH)
+_STORE_VERSION = b"\x02\x01\x03\x30"  # a PKCS #12 store begins with its version, 3 (RFC 7292 section 4)
+_MESSAGE = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"  # a PKCS #7 message of indefinite length
+# Only in texts that begin, behind their comments, like JSON, XML, YAML, settings or a file of OpenVPN base64 is looked for: that costs more than PEM does.
+_COMMENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|[#;][^\n]*\n)*").match
+_COMMENT_STARTS = frozenset(b"\xef\t\n\r #;")
+_STRUCTURED = re.compile(
+    rb"""[{\[]|<(?![!Hh]|svg)|---|-\s|["']?[\w./-]{1,100}["']?[ \t]*(?::\s|=)|MII"""
+    rb"""|(?:client|dev|local|mode|port|proto|pull|remote|server|setenv|tls-client|tls-server)\s"""
+).match
+_SMALLEST_BASE64 = 340  # characters of 256 bytes
+# Base64 of DER of at least 256 bytes that begins like a certificate (SEQUENCE in SEQUENCE), a key or store (INTEGER in SEQUENCE) or a PKCS #7 message.
+_DER_MARK = b"MII"
+_DER_BASE64 = re.compile(rb"MII[A-Za-z0-9+/]{2}(?:[DTjz]C[BC]|[AQgw](?:IBA|YJK))")
+_OTHER_MARKS = (b"LS0tLS1CRUdJTi", b"u3+7QAAAA")  # base64 of a BEGIN line, and of JKS
 
 
 class UnusableError(ValueError):
@@ -102,17 +122,27 @@ class Reader:
         if self._buffer.find(pem.BEGIN, 0, length) >= 0:
             return True
         start = self._buffer[0] if length else 0
-        if start == _SEQUENCE:
-            return self._is_der(length)
-        return start in _STORE_STARTS and self._buffer.startswith(_OTHER_STORES)
+        if start == _SEQUENCE and self._is_der(length):
+            return True
+        if start in _STARTS and self._buffer.startswith(_BEGINNINGS):
+            return self._is_store(length)
+        begin = _behind_comments(self._buffer, length) if start in _COMMENT_STARTS else 0
+        return _STRUCTURED(self._buffer, begin, length) is not None and _has_base64(self._buffer, length)
 
     def _is_der(self, length: int) -> bool:
-        """Whether one element of a sensible size stands at the beginning; text that begins with a 0 hardly passes."""
+        """Whether one element of a sensible size stands at the beginning; text that begins with a 0 hardly passes. A store that is cut off does."""
+        if self._buffer.find(_STORE_VERSION, 2, 10) > 0 or self._buffer.startswith(_MESSAGE):
+            return True
         try:
             _start, stop = der.bounds(self._buffer, 0, length)
         except der.DerError:
             return False
         return stop == length or self._buffer[1] & 0x80 != 0
+
+    def _is_store(self, length: int) -> bool:
+        if self._buffer.startswith(SSH):
+            return self._buffer.find(_SSH_CERTIFICATE, 0, 80) > 0
+        return not self._buffer.startswith(SQLITE) or self._buffer.find(_NSS_TABLE, 0, length) > 0
 
     def _fill(self, descriptor: int, offset: int, wanted: int) -> int:
         """Read up to `wanted` bytes into the buffer and return how many; drop from the page cache what was not in it before."""
@@ -143,9 +173,23 @@ def _has_changed(before: os.stat_result, after: os.stat_result) -> bool:
     return (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 
 
-def is_other_store(start: bytes) -> bool:
-    """Whether a file that begins like this is a Java keystore (JKS, JCEKS)."""
-    return start.startswith(_OTHER_STORES)
+def may_hold_base64(data: bytes) -> bool:
+    """Whether these bytes are a text with base64 of something that may be of interest (stores/embedded.py)."""
+    return _STRUCTURED(data, _behind_comments(data, len(data))) is not None and _has_base64(data, len(data))
+
+
+def _behind_comments(data: t.Union[bytes, bytearray], length: int) -> int:
+    match = _COMMENTS(data, 0, length)
+    return match.end() if match else 0
+
+
+def _has_base64(data: t.Union[bytes, bytearray], length: int) -> bool:
+    if length < _SMALLEST_BASE64:
+        return False
+    first = data.find(_DER_MARK, 0, length)
+    if first >= 0 and _DER_BASE64.search(data, first, length):
+        return True
+    return any(data.find(mark, 0, length) >= 0 for mark in _OTHER_MARKS)
 
 
 def open_file(name: t.Union[str, bytes], folder: t.Optional[int], flags: int = 0) -> int:

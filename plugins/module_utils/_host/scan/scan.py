@@ -17,6 +17,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
+_LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
 _ROLES = ("certificate", "key", "chain", "folder")
 Used = t.Dict[bytes, t.Set[str]]
 
@@ -29,6 +30,7 @@ class Options(t.NamedTuple):
     max_file_size: int
     max_seconds: t.Optional[float]
     home: bool
+    store_passwords: t.List[str]
 
     @classmethod
     def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
@@ -42,7 +44,16 @@ class Options(t.NamedTuple):
         for path in paths or ():
             if not path.startswith(b"/") or b"\0" in path:
                 raise HostError(f"paths must be absolute, got {path_text(path)!r}")
-        return cls(paths, [path_bytes(text) for text in args["exclude"]], size, args["max_seconds"], bool(args["home"]))
+        _check_passwords(args["store_passwords"])
+        exclude = [path_bytes(text) for text in args["exclude"]]
+        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]))
+
+
+def _check_passwords(passwords: t.Iterable[str]) -> None:
+    """Refuse what openssl cannot take as the first line of its standard input; what is wrong is not shown."""
+    for password in passwords:
+        if not password.isprintable() or len(password.encode("utf-8")) > _LONGEST_PASSWORD:
+            raise HostError(f"store_passwords must be printable texts of at most {_LONGEST_PASSWORD} bytes; one is not")
 
 
 class Scan:
@@ -57,7 +68,7 @@ class Scan:
             mounted = mounts.allow(mounted, path)
         self._ledger = walk.Ledger()
         self._reader = reading.Reader(options.max_file_size)
-        self._found = findings.Findings(self._reader, self._ledger, run)
+        self._found = findings.Findings(self._reader, self._ledger, run, options.store_passwords)
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
         self._rules = rules
@@ -241,12 +252,19 @@ class Scan:
             "places": len(table.places),
             "keys": len(table.keys),
             "bundles": len(bundles),
+            "locked": len(table.locked),
+            "crls": len(table.crls),
+            "requests": len(table.requests),
+            "ssh_host_certificates": self._found.ssh_host_certificates,
         }
         return {
             "certificates": content,
             "places": table.places,
             "keys": table.keys,
             "bundles": bundles,
+            "locked": table.locked,
+            "crls": table.crls,
+            "requests": table.requests,
             "summary": summary,
             "problems": self._ledger.problems(),
             "skipped": self._ledger.skipped(),

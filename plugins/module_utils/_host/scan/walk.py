@@ -45,6 +45,10 @@ class Ledger:
         """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
         common, before = self._skipped.get((reason, top), (path, 0))
         self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
+        self.hide(path)
+
+    def hide(self, path: bytes) -> None:
+        """Note that nobody knows what `path` holds now, which is neither a problem nor a decision."""
         if len(self._unseen) <= _MOST_UNSEEN:
             self._unseen.add(path)
 

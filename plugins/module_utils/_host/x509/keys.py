@@ -60,7 +60,7 @@ class KeyFacts(t.NamedTuple):
     """A private key as it may be told: `spki` is the hexadecimal SHA-256 of the SubjectPublicKeyInfo, None when it cannot be had without a passphrase."""
 
     kind: str  # 'rsa', 'ec', 'dsa', 'ed25519', 'ed448', 'unknown'
-    format: str  # 'pkcs1', 'sec1', 'openssl_dsa', 'pkcs8', 'encrypted_pkcs8', 'legacy_encrypted', 'openssh'
+    format: str  # 'pkcs1', 'sec1', 'openssl_dsa', 'pkcs8', 'encrypted_pkcs8', 'legacy_encrypted', 'openssh', or that of the store it is in
     encrypted: bool
     size: t.Optional[int]  # bits, for rsa, ec and dsa
     spki: t.Optional[str]
@@ -97,6 +97,26 @@ def key_facts(block: pem.Block, run: t.Optional[Run] = None) -> KeyFacts:
     if spki is None:
         return KeyFacts(public.kind, form, False, public.size, None)
     return KeyFacts(public.kind, form, False, public.size, hashlib.sha256(spki).hexdigest())
+
+
+def from_public(spki: bytes, form: str, *, encrypted: bool) -> KeyFacts:
+    """Return the facts of the private key to a SubjectPublicKeyInfo."""
+    kind = x509.key_type(spki)
+    try:
+        size = _public_size(kind, spki)
+    except der.DerError:
+        size = None
+    return KeyFacts(kind, form, encrypted, size, hashlib.sha256(spki).hexdigest())
+
+
+def _public_size(kind: str, spki: bytes) -> t.Optional[int]:
+    algorithm, content = der.members(spki, der.SEQUENCE, der.BIT_STRING)[:2]
+    if kind == "rsa":
+        return der.unsigned(der.members(content.content[1:], der.INTEGER)[0].content).bit_length()
+    if kind not in ("ec", "dsa"):
+        return None
+    parameters = algorithm.content[len(der.read(algorithm.content)[0].raw) :]
+    return _curve_size(parameters) if kind == "ec" else _dsa_size(parameters)
 
 
 def from_der(content: bytes) -> t.Optional[pem.Block]:
@@ -170,15 +190,16 @@ def _openssh(content: bytes) -> KeyFacts:
     """PROTOCOL.key of OpenSSH: magic, cipher, KDF and its options, the number of keys, the public key, then what may be encrypted."""
     if not content.startswith(_OPENSSH_MAGIC):
         raise der.DerError(f"OpenSSH key must begin with {_OPENSSH_MAGIC!r}")
-    cipher, at = _ssh_string(content, len(_OPENSSH_MAGIC))
+    cipher, at = ssh_string(content, len(_OPENSSH_MAGIC))
     for _text in range(2):
-        _content, at = _ssh_string(content, at)
-    public, _end = _ssh_string(content, at + 4)
-    kind, _end = _ssh_string(public, 0)
+        _content, at = ssh_string(content, at)
+    public, _end = ssh_string(content, at + 4)
+    kind, _end = ssh_string(public, 0)
     return KeyFacts(_OPENSSH_KINDS.get(kind, "unknown"), "openssh", cipher != b"none", None, None)
 
 
-def _ssh_string(data: bytes, at: int) -> t.Tuple[bytes, int]:
+def ssh_string(data: bytes, at: int) -> t.Tuple[bytes, int]:
+    """Return the string of RFC 4251 section 5 at `at` and the offset behind it; raise DerError when it is cut off."""
     stop = at + 4 + int.from_bytes(data[at : at + 4], "big")
     if at + 4 > len(data) or stop > len(data):
         raise der.DerError(f"OpenSSH key of {len(data)!r} bytes is cut off")

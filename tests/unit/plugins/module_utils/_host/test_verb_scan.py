@@ -18,12 +18,15 @@ PARTS = (
     "bundles",
     "certificates",
     "complete",
+    "crls",
     "done",
     "keys",
     "left_over",
+    "locked",
     "places",
     "privileged",
     "problems",
+    "requests",
     "services",
     "skipped",
     "summary",
@@ -52,7 +55,16 @@ class Verb(unittest.TestCase):
 
     def run_verb(self, **given):
         """Run the verb over the folder etc."""
-        args = {"paths": [self.path("etc")], "exclude": [], "max_file_size": 1 << 21, "max_seconds": 60, "services": [], "known_bundles": [], "home": False}
+        args = {
+            "paths": [self.path("etc")],
+            "exclude": [],
+            "max_file_size": 1 << 21,
+            "max_seconds": 60,
+            "services": [],
+            "known_bundles": [],
+            "home": False,
+            "store_passwords": [],
+        }
         return verb_scan.run(dict(args, **given), Context(time.time, None, "test", os.fsencode(self.path("state"))))
 
     def test_declared_service(self):

@@ -18,6 +18,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.scan import re
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, pem
 
 CONTENT = der.sequence(der.octet_string(bytes(range(200))))
+BASE64 = b"MIIDADCCAgA" + b"A" * 400
 BLOCK = pem.encode("CERTIFICATE", CONTENT)
 
 
@@ -36,7 +37,7 @@ class Files(unittest.TestCase):
         return path
 
     def test_interesting(self):
-        """PEM anywhere, DER and Java keystores at the beginning are worth a closer look; nothing else is."""
+        """PEM anywhere, DER, stores and SSH certificates at the beginning, and base64 in texts of some kinds are worth a closer look; nothing else is."""
         table = (
             (b"x" * 5000 + BLOCK, True),
             (CONTENT, True),
@@ -44,6 +45,18 @@ class Files(unittest.TestCase):
             (CONTENT + b"\n", True),
             (b"\xfe\xed\xfe\xed" + bytes(100), True),
             (b"\xfe\xed\xfe\xee" + bytes(100), False),
+            (b"0\x82\xff\xff\2\1\3\x30" + bytes(100), True),
+            (b"\x30\x80\x02\x01\x03\x30\x80" + bytes(100), True),
+            (b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + bytes(100), True),
+            (b"SQLite format 3\0" + bytes(5000) + b"CREATE TABLE nssPublic", True),
+            (b"SQLite format 3\0" + bytes(5000), False),
+            (b"ssh-rsa-cert-v01@openssh.com AAAA" * 3, True),
+            (b"ssh-rsa AAAA" * 10, False),
+            *((start + BASE64, True) for start in (b"a: ", b"# x\n\n; y\na = ", b"\xef\xbb\xbf{", b"<a>", b"--- ", b"client\n", b"", b"- ")),
+            *((start + BASE64, False) for start in (b"some words ", b"#!/bin/sh\necho ", b"<html>", b"<!DOCTYPE x>", b"package a::b;")),
+            (b"a: " + BASE64[:300], False),
+            (b"a: LS0tLS1CRUdJTi" + b"x" * 400, True),
+            (b"a: MII" + b"x" * 400, False),
             (b"0.5 is a number, and this is text" * 3, False),
             (b"0\x82\xff\xff" + bytes(100), False),
             (b"-----BEGIN", False),

@@ -31,7 +31,19 @@ NO_MOUNTS = mounts.Mounts({}, {})
 
 def arguments(**given):
     """Arguments of the verb."""
-    return dict({"paths": None, "exclude": [], "max_file_size": 1 << 21, "max_seconds": None, "services": [], "known_bundles": [], "home": False}, **given)
+    return dict(
+        {
+            "paths": None,
+            "exclude": [],
+            "max_file_size": 1 << 21,
+            "max_seconds": None,
+            "services": [],
+            "known_bundles": [],
+            "home": False,
+            "store_passwords": [],
+        },
+        **given,
+    )
 
 
 def service(name, **use):
@@ -133,15 +145,6 @@ class Contents(Tree):
         reasons = [row["reason"] for row in answer["problems"] if row["path"] == path]
         self.assertEqual(len(reasons), 2)
         self.assertRegex(" ".join(reasons), "a block 'CERTIFICATE' cannot be read: it has no END line")
-
-    def test_keystores(self):
-        """Keystores are not opened, and that is said."""
-        store = made.openssl("pkcs12", "-export", "-passout", "pass:a", given=made.key("ec", "self") + made.certificate("self"))
-        self.write("a.p12", store)
-        self.write("b.jks", b"\xfe\xed\xfe\xed", bytes(100))
-        self.write("c.p7b", made.openssl("crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin", given=made.certificate("self")))
-        rows = self.scan()["skipped"]
-        self.assertEqual([(row["count"], row["reason"]) for row in rows], [(3, "keystore (PKCS #12, JKS, PKCS #7), not opened")])
 
     def test_no_secret(self):
         """No part of a key is in the answer, broken keys included."""
@@ -551,6 +554,8 @@ class Limits(Tree):
             ({"paths": ["/etc/\\x00"]}, "paths must be absolute, got"),
             ({"max_file_size": 0}, "max_file_size must be between 44 and 1073741824 bytes, got 0"),
             ({"max_seconds": -1}, "max_seconds must be a number of seconds, or 0 for no limit, got -1"),
+            ({"store_passwords": ["good", "two\nlines"]}, "store_passwords must be printable texts of at most 1000 bytes; one is not$"),
+            ({"store_passwords": ["long" * 251]}, "store_passwords must be printable texts of at most 1000 bytes; one is not$"),
         ):
             with self.subTest(given=given), self.assertRaisesRegex(HostError, text):
                 scan.Options.from_args(arguments(**given))

@@ -105,6 +105,15 @@ class Keys(unittest.TestCase):
             with self.subTest(content=content), self.assertRaisesRegex(der.DerError, "OpenSSH key"):
                 keys.key_facts(pem.Block("OPENSSH PRIVATE KEY", content, False, None))
 
+    def test_public(self):
+        """A public key alone says the kind and the size of the private one; what is none says nothing of it."""
+        for kind, size in (("rsa", 2048), ("ec", 256), ("ec384", 384), ("ed25519", None), ("ed448", None)):
+            public = made.openssl("pkey", "-pubout", "-outform", "DER", given=made.key(kind))
+            with self.subTest(kind=kind):
+                expected = keys.KeyFacts(kind.replace("ec384", "ec"), "jks", True, size, made.spki(made.key(kind)))
+                self.assertEqual(keys.from_public(public, "jks", encrypted=True), expected)
+        self.assertEqual(keys.from_public(b"\x30\0", "jks", encrypted=False)[:4], ("unknown", "jks", False, None))
+
     def test_refused(self):
         """What is no private key is refused."""
         for block in (pem.Block("CERTIFICATE", b"0", False, None), pem.Block("PRIVATE KEY", None, False, "it is not base64")):
