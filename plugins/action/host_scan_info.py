@@ -24,6 +24,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "return_certificates": {"type": "bool", "default": False},
     "record": {"type": "bool", "default": True},
     "services": {"type": "list", "elements": "dict"},
+    "store_passwords": {"type": "list", "elements": "str", "no_log": True},
     "inventory": {"type": "str"},
 }
 

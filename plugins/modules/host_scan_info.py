@@ -61,6 +61,14 @@ options:
       - The default is the variable C(certops_services).
     type: list
     elements: dict
+  store_passwords:
+    description:
+      - Passwords that are tried, in order, on PKCS#12 stores which neither the empty password nor none opens. C(openssl) on the host opens them and reads
+        the password on its standard input.
+      - JKS, JCEKS and NSS stores are read without any password.
+      - The default is the variable C(certops_store_passwords).
+    type: list
+    elements: str
 notes:
   - A complete scan needs root; without it, what could not be read is told in RV(problems).
 seealso:
@@ -100,7 +108,7 @@ certificates:
       description: SHA-256 of the certificate's DER, lower-case hexadecimal.
       type: str
     places:
-      description: Where it lies, with path, entry, format, owner, group, mode, class and services.
+      description: Where it lies, with path, entry, alias (in a store), format, owner, group, mode, class and services.
       type: list
       elements: dict
     problem:
@@ -121,8 +129,24 @@ bundles:
   returned: when O(return_certificates=true)
   type: list
   elements: dict
+locked:
+  description: Stores that could not be opened, places with C(path), C(format), C(state=locked) and C(reason). They are neither an error nor a problem.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+crls:
+  description: Revocation lists in files, each with C(path), C(issuer), C(this_update), C(next_update) and the number of C(entries).
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+requests:
+  description: Certificate requests in files, each with C(path), C(subject), C(key_type) and C(spki), the SHA-256 of the public key.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
 summary:
-  description: Counts of files, folders, bytes, certificates, places, keys and bundles, and the seconds it took.
+  description:
+    - Counts of files, folders, bytes, certificates, places, keys, bundles, locked stores, crls, requests and SSH host certificates, and the seconds it took.
   returned: success
   type: dict
 problems:

@@ -23,12 +23,14 @@ options:
       - What to return.
       - V(certificates) are all certificates that were seen or issued, each once, with its C(places) and the fields of
         M(community.crypto.x509_certificate_info).
-      - V(places) are the files in which certificates were seen, one document for each certificate in each file.
+      - V(places) are the files in which certificates were seen, one document for each certificate in each file, and for each alias of it in a store.
+        Stores that could not be opened are places, too, with the C(state) C(locked), a C(reason) and no certificate.
+      - V(crls) and V(requests) are the revocation lists and the certificate requests that lie in files, with what they say of themselves.
       - V(bundles) are files of trust anchors, each content once.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, bundles, keys, services, scans, issuances, issuers, events]
+    choices: [hosts, certificates, places, bundles, keys, crls, requests, services, scans, issuances, issuers, events]
     default: certificates
   select:
     description:

@@ -13,7 +13,13 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments im
 
 PREFIX = "certops_"
 # Options whose default is the variable of the same meaning.
-SHARED = {"inventory": "certops_inventory", "services": "certops_services", "issuers": "certops_issuers", "certificates": "certops_certificates"}
+SHARED = {
+    "inventory": "certops_inventory",
+    "services": "certops_services",
+    "issuers": "certops_issuers",
+    "certificates": "certops_certificates",
+    "store_passwords": "certops_store_passwords",
+}
 KNOWN = tuple(sorted((*SHARED.values(), "certops_environment", "certops_serial")))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import typing as t
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
@@ -26,6 +26,7 @@ def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) ->
         "max_seconds": args.get("max_seconds") or None,
         "services": list(args.get("services") or ()),
         "known_bundles": list(known_bundles),
+        "store_passwords": list(args.get("store_passwords") or ()),
     }
     Options.from_args(request)
     return request
@@ -40,6 +41,19 @@ def found_certificates(answer: t.Mapping[str, t.Any], now: datetime) -> list[dic
     return [{**info, "places": places.get(info["sha256"], [])} for info in found]
 
 
+def _dated(crls: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Revocation lists with their times as certificates have them."""
+    return [{**crl, **{name: _asn1_time(crl[name]) for name in ("this_update", "next_update")}} for crl in crls]
+
+
+def _asn1_time(seconds: int | None) -> str | None:
+    """C(20261123094304Z); None for what cannot be a time."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y%m%d%H%M%SZ")
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
 def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetime) -> dict[str, t.Any]:
     """What a play gets: a summary, or everything. Thousands of values in a result cost more than finding them."""
     result = {
@@ -52,4 +66,5 @@ def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetim
     }
     if everything:
         result.update(certificates=found_certificates(answer, now), services=answer["services"], private_keys=answer["keys"], bundles=answer["bundles"])
+        result.update(locked=answer["locked"], crls=_dated(answer["crls"]), requests=answer["requests"])
     return result

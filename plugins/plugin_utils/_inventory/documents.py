@@ -25,6 +25,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import ce
 Document = dict[str, t.Any]
 DAY = 86400
 WARNING_DAYS = 30
+_UNKNOWN = ("entry", "alias", "sha256", "spki", "common_name", "is_ca", "not_after", "days_remaining", "status", "size", "ctime", "hard_links", "key")
 ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
 
 
@@ -138,7 +139,7 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
 def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     places = collections.defaultdict(list)
     for place in _placed(connection, schema.places):
-        names = ("namespace", "host", "path", "class", "services", "first_seen", "last_seen", "gone_at")
+        names = ("namespace", "host", "path", "alias", "class", "services", "first_seen", "last_seen", "gone_at")
         place_document = _place(place, now)
         places[place["certificate"]].append({name: place_document[name] for name in names})
     bundles = collections.defaultdict(set)
@@ -189,6 +190,9 @@ def _pick(row: t.Mapping[t.Any, t.Any], *names: str) -> Document:
 def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
     return {
         **_pick(row, "namespace", "host", "path", "entry", "format", "class", "owner", "group", "mode", "size", "mtime", "ctime", "hard_links"),
+        "alias": row["alias"] or None,
+        "state": "read",
+        "reason": None,
         "sha256": row["certificate"],
         "spki": row["spki"],
         "common_name": row["common_name"],
@@ -203,12 +207,40 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
 
 
 def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
     for row in _placed(connection, schema.places):
         yield _place(row, now)
+    unknown = dict.fromkeys(_UNKNOWN)
+    for row in _placed(connection, schema.locked_stores):
+        yield {**unknown, **_pick(row, "namespace", "host", "path", "format", "reason"), **_used_file(row), "state": "locked", **_seen(row)}
+
+
+def _used_file(row: t.Mapping[t.Any, t.Any]) -> Document:
+    services = json.loads(row["services_json"])
+    return {**_pick(row, "class", "owner", "group", "mode", "mtime"), "links": json.loads(row["links_json"]), "services": services}
+
+
+def _crls(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    for row in _records(connection, "crl"):
+        times = {"this_update": _time(row["this_update"]), "next_update": _time(row["next_update"])}
+        yield {**_record(row), "issuer": row["name"], "entries": row["entries"], **times, **health(row["next_update"], now=now), **_seen(row)}
+
+
+def _requests(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in _records(connection, "request"):
+        yield {**_record(row), "subject": row["name"], **_pick(row, "key_type", "spki"), **_seen(row)}
+
+
+def _records(connection: sa.Connection, kind: str) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
+    return (row for row in _placed(connection, schema.records) if row["kind"] == kind)
+
+
+def _record(row: t.Mapping[t.Any, t.Any]) -> Document:
+    return {**_pick(row, "namespace", "host", "path", "entry", "format", "sha256"), **_used_file(row)}
 
 
 def _keys(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
-    names = ("namespace", "host", "path", "entry", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
+    names = ("namespace", "host", "path", "entry", "alias", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
     for row in _placed(connection, schema.keys):
         yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **_seen(row)}
 
@@ -285,6 +317,8 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "places": _places,
     "bundles": _bundles,
     "keys": _keys,
+    "crls": _crls,
+    "requests": _requests,
     "services": _services,
     "scans": _scans,
     "issuances": _issuances,

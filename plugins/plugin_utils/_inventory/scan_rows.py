@@ -46,7 +46,7 @@ class Prepared:
     coverage: Coverage
     certificates: t.Mapping[str, bytes]
     bundles: tuple[Bundle, ...]
-    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services
+    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records
     evidence: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
 
@@ -63,10 +63,12 @@ def prepare(record: ScanRecord) -> Prepared:
         certificates=certificates,
         bundles=tuple(_bundle(item) for item in result.objects("bundles")),
         tables={
-            "places": _unique((_place(item) for item in result.objects("places")), "path", "certificate"),
+            "places": _unique((_place(item) for item in result.objects("places")), "path", "certificate", "alias"),
             "bundle_places": _unique(_bundle_places(result), "path", "bundle"),
             "keys": _unique((_key(item) for item in result.objects("keys")), "path", "identity"),
             "services": _unique((_service(item) for item in result.objects("services")), "name"),
+            "locked_stores": _unique((_locked(item) for item in result.objects("locked")), "path"),
+            "records": _unique(_records(result), "path", "sha256"),
         },
         evidence=evidence,
         problems=problems,
@@ -76,7 +78,7 @@ def prepare(record: ScanRecord) -> Prepared:
 def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
     """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
     parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
-    for name in ("places", "keys", "bundles", "services", *_SCOPE):
+    for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", *_SCOPE):
         parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name)})
     return digest_of({**parts, "evidence": sorted(evidence)})
 
@@ -126,18 +128,37 @@ def _place(item: Fields) -> Row:
     return {
         "path": item.path("path"),
         "certificate": item.identity("certificate"),
+        "alias": item.text("alias") or "",
         "entry": item.integer("entry"),
-        "format": item.text("format"),
-        "class": item.text("class"),
-        **_file(item),
+        **_used_file(item),
         "size": item.integer("size", bits=63),
-        "mtime": item.number("mtime"),
         "ctime": item.number("ctime"),
         "hard_links": item.integer("hard_links"),
-        "links_json": item.json("links") or "[]",
         "key_json": item.json("key"),
-        "services_json": item.json("services") or "[]",
     }
+
+
+def _locked(item: Fields) -> Row:
+    return {"path": item.path("path"), "reason": item.text("reason"), **_used_file(item)}
+
+
+def _records(result: Fields) -> t.Iterator[Row]:
+    """Revocation lists and requests: the times of the former, the key of the latter."""
+    for kind, name, items in (("crl", "issuer", "crls"), ("request", "subject", "requests")):
+        for item in result.objects(items):
+            yield {
+                "path": item.path("path"),
+                "sha256": item.identity("sha256"),
+                "kind": kind,
+                "entry": item.integer("entry"),
+                "name": item.text(name),
+                "this_update": item.integer("this_update", bits=63),
+                "next_update": item.integer("next_update", bits=63),
+                "entries": item.integer("entries"),
+                "key_type": item.text("key_type"),
+                "spki": item.sha256("spki"),
+                **_used_file(item),
+            }
 
 
 def _bundle(item: Fields) -> Bundle:
@@ -163,6 +184,7 @@ def _key(item: Fields) -> Row:
         "path": item.path("path"),
         "identity": item.sha256("spki") or f"entry {item.integer('entry')}",
         "entry": item.integer("entry"),
+        "alias": item.text("alias"),
         "kind": item.text("kind"),
         "format": item.text("format"),
         "encrypted": item.flag("encrypted"),
@@ -188,6 +210,18 @@ def _service(item: Fields) -> Row:
 
 def _file(item: Fields) -> Row:
     return {"owner": item.text("owner"), "group": item.text("group"), "mode": item.text("mode")}
+
+
+def _used_file(item: Fields) -> Row:
+    """What everything that lies in a file has in common, except for bundles and keys."""
+    return {
+        "format": item.text("format"),
+        "class": item.text("class"),
+        **_file(item),
+        "mtime": item.number("mtime"),
+        "links_json": item.json("links") or "[]",
+        "services_json": item.json("services") or "[]",
+    }
 
 
 def _unique(rows: t.Iterable[Row], *names: str) -> tuple[Row, ...]:

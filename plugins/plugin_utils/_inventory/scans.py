@@ -16,7 +16,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
 
-_SEEN_TABLES = ("places", "bundle_places", "keys", "services")
+_SEEN_FILES = ("places", "bundle_places", "keys", "locked_stores", "records")
+_SEEN_TABLES = (*_SEEN_FILES, "services")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,14 +100,14 @@ def _seen_again(connection: sa.Connection, host: int, content: int, *, time: int
 
 
 def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
-    """Writes the rows of a result; gives the problems and how many places and keys are gone."""
+    """Writes the rows of a result; gives the problems and how many things in files are gone."""
     time = prepared.scan["ended"]
     _put_bundles(connection, prepared.bundles, time=time)
     seen = {"host_id": host, "scan_id": scan, "first_seen": time, "last_seen": time, "gone_at": None}
     rows, problems = _stored(connection, prepared)
     for name in _SEEN_TABLES:
         upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
-    gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in ("places", "bundle_places", "keys"))
+    gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in _SEEN_FILES)
     # Services are found before any folder is walked. Who is not root sees less of the processes and their configuration than root did.
     if prepared.scan["privileged"] or not (last and last.privileged):
         services = schema.services

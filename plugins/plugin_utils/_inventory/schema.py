@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0001"
+HEAD = "0003"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -119,13 +119,15 @@ if sa is not None:
         sa.Index(None, "name"),
     )
 
-    # Identity of a place: host, path, fingerprint. Where in the file it stands is an attribute, so that reordering a file moves nothing.
+    # Identity of a place: host, path, fingerprint and, in a store that has them, alias. Where in the file it stands is an attribute, so that reordering a file
+    # moves nothing.
     places = sa.Table(
         "places",
         metadata,
         _host(primary_key=True),
         sa.Column("path", sa.Text, primary_key=True),
         _certificate(primary_key=True),
+        sa.Column("alias", sa.Text, primary_key=True, server_default=""),  # empty where there is none
         sa.Column("entry", sa.Integer),
         sa.Column("format", sa.Text),
         sa.Column("class", sa.Text),
@@ -139,6 +141,46 @@ if sa is not None:
         sa.Column("services_json", sa.Text, nullable=False),
         *_seen(),
         sa.Index(None, "certificate"),
+    )
+
+    # Places, too: stores that could not be opened.
+    locked_stores = sa.Table(
+        "locked_stores",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("format", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("class", sa.Text),
+        *_file(),
+        sa.Column("mtime", sa.Double),
+        sa.Column("links_json", sa.Text, nullable=False),
+        sa.Column("services_json", sa.Text, nullable=False),
+        *_seen(),
+    )
+
+    # Revocation lists and requests that lie on hosts: what they say of themselves, not their bytes.
+    records = sa.Table(
+        "records",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),  # crl, request
+        sa.Column("entry", sa.Integer),
+        sa.Column("format", sa.Text),
+        sa.Column("class", sa.Text),
+        sa.Column("name", sa.Text),  # the issuer of a list, the subject of a request
+        sa.Column("this_update", sa.BigInteger),
+        sa.Column("next_update", sa.BigInteger),
+        sa.Column("entries", sa.Integer),
+        sa.Column("key_type", sa.Text),
+        sa.Column("spki", sa.String(64)),
+        *_file(),
+        sa.Column("mtime", sa.Double),
+        sa.Column("links_json", sa.Text, nullable=False),
+        sa.Column("services_json", sa.Text, nullable=False),
+        *_seen(),
     )
 
     bundles = sa.Table(
@@ -181,6 +223,7 @@ if sa is not None:
         sa.Column("path", sa.Text, primary_key=True),
         sa.Column("identity", sa.Text, primary_key=True),  # the spki, or the entry of a key that is encrypted
         sa.Column("entry", sa.Integer),
+        sa.Column("alias", sa.Text),
         sa.Column("kind", sa.Text),
         sa.Column("format", sa.Text),
         sa.Column("encrypted", sa.Boolean),

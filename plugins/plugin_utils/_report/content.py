@@ -109,9 +109,9 @@ def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
 
 
 def build_report(hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime) -> Report:
-    """From the documents of the inventory; what is gone is left out."""
+    """From the documents of the inventory; what is gone is left out, and so are stores that nobody could open."""
     facts = {certificate["sha256"]: _facts(certificate) for certificate in certificates}
-    rows = [place_row(place, facts.get(place["sha256"], _facts({}))) for place in places if place.get("gone_at") is None]
+    rows = [place_row(place, facts.get(place["sha256"], _facts({}))) for place in places if place.get("gone_at") is None and place.get("state") != "locked"]
     rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
     host_rows = tuple(host_row(host) for host in hosts)
     return Report(now.strftime("%Y-%m-%dT%H:%M:%SZ"), _figures(rows, host_rows), tuple(rows), host_rows)

@@ -243,20 +243,6 @@ class Scan:
             self._ledger.skip(b"/", "certificates beyond what one answer may hold", count=withheld)
         content = {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
         left_over = [path_text(path) for path in sorted(self._left_over)]
-        summary = {
-            "files": self._reader.files,
-            "folders": len(self._walker.folders),
-            "bytes": self._reader.bytes,
-            "seconds": round(time.monotonic() - self._started, 3),
-            "certificates": len(wanted),
-            "places": len(table.places),
-            "keys": len(table.keys),
-            "bundles": len(bundles),
-            "locked": len(table.locked),
-            "crls": len(table.crls),
-            "requests": len(table.requests),
-            "ssh_host_certificates": self._found.ssh_host_certificates,
-        }
         return {
             "certificates": content,
             "places": table.places,
@@ -265,7 +251,7 @@ class Scan:
             "locked": table.locked,
             "crls": table.crls,
             "requests": table.requests,
-            "summary": summary,
+            "summary": self._summary(table, certificates=len(wanted), bundles=len(bundles)),
             "problems": self._ledger.problems(),
             "skipped": self._ledger.skipped(),
             "unseen": self._ledger.unseen(),
@@ -273,6 +259,22 @@ class Scan:
             "left_over": left_over,
             "complete": not left_over and not withheld and not self._ledger.refused(),
             "privileged": os.geteuid() == 0,
+        }
+
+    def _summary(self, table: places.Places, *, certificates: int, bundles: int) -> t.Dict[str, t.Any]:
+        return {
+            "files": self._reader.files,
+            "folders": len(self._walker.folders),
+            "bytes": self._reader.bytes,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "certificates": certificates,
+            "places": len(table.places),
+            "keys": len(table.keys),
+            "bundles": bundles,
+            "locked": len(table.locked),
+            "crls": len(table.crls),
+            "requests": len(table.requests),
+            "ssh_host_certificates": self._found.ssh_host_certificates,
         }
 
 

@@ -10,6 +10,8 @@ import hashlib
 import typing as t
 from datetime import datetime, timezone
 
+import pytest
+
 from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
@@ -23,7 +25,7 @@ SHA256 = hashlib.sha256(GARBAGE).hexdigest()
 def answer(**changes: t.Any) -> dict[str, t.Any]:
     """An answer with one certificate that nothing can parse, in two places."""
     places = [{"certificate": SHA256, "path": f"/tls/{name}.pem", "class": "installed"} for name in "ab"]
-    empty: dict[str, t.Any] = {"problems": [], "skipped": [], "services": [], "keys": [], "bundles": [], "left_over": []}
+    empty: dict[str, t.Any] = {name: [] for name in ("problems", "skipped", "services", "keys", "bundles", "left_over", "locked", "crls", "requests")}
     told = {"summary": {"places": 2}, "complete": True, "privileged": False, "places": places}
     return {**empty, **told, "certificates": {SHA256: base64.b64encode(GARBAGE).decode()}, **changes}
 
@@ -31,13 +33,22 @@ def answer(**changes: t.Any) -> dict[str, t.Any]:
 def test_request_of_the_defaults() -> None:
     """Without options the host looks into its default paths, without a limit of time."""
     request = scan_request(checked_arguments({}, ARGUMENT_SPEC), ("ab",))
-    assert request == {"paths": None, "exclude": [], "home": False, "max_file_size": 2 << 20, "max_seconds": None, "services": [], "known_bundles": ["ab"]}
+    expected = {"paths": None, "exclude": [], "home": False, "max_file_size": 2 << 20, "max_seconds": None, "services": [], "known_bundles": ["ab"]}
+    assert request == {**expected, "store_passwords": []}
     assert Options.from_args(request).paths is None
 
 
 def test_request_of_everything() -> None:
     """Every option arrives."""
-    given = {"paths": ["/srv"], "exclude": ["*.bak"], "home": True, "max_file_size": 50, "max_seconds": 7, "services": [{"name": "x"}]}
+    given = {
+        "paths": ["/srv"],
+        "exclude": ["*.bak"],
+        "home": True,
+        "max_file_size": 50,
+        "max_seconds": 7,
+        "services": [{"name": "x"}],
+        "store_passwords": ["a", "b"],
+    }
     request = scan_request(checked_arguments(given, ARGUMENT_SPEC), ())
     assert {name: request[name] for name in given} == given
 
@@ -57,3 +68,20 @@ def test_summary_is_bounded() -> None:
     assert not {"certificates", "services", "private_keys", "bundles", "skipped"} & short.keys()
     whole = scan_result(answer(problems=lines, skipped=lines), everything=True, now=NOW)
     assert (len(whole["problems"]), len(whole["passed_over"]), len(whole["certificates"])) == (500, 500, 1)
+
+
+def test_lists_have_times() -> None:
+    """In the format of certificates; what is no time is nothing."""
+    crls = [{"path": "/a", "this_update": 1767225600, "next_update": None}, {"path": "/b", "this_update": 10**30, "next_update": -(10**17)}]
+    found = scan_result(answer(crls=crls, locked=[{"path": "/c"}]), everything=True, now=NOW)
+    assert [(crl["this_update"], crl["next_update"]) for crl in found["crls"]] == [("20260101000000Z", None), (None, None)]
+    assert found["locked"] == [{"path": "/c"}]
+
+
+def test_passwords_are_checked_and_not_shown() -> None:
+    """A mistake in them is told before a host is asked, without them."""
+    with pytest.raises(ValueError, match="store_passwords must be printable texts of at most 1000 bytes; one is not") as refused:
+        scan_request(checked_arguments({"store_passwords": ["se\ncret"]}, ARGUMENT_SPEC), ())
+    with pytest.raises(ValueError, match="store_passwords must be a list of texts, got a value of the type list") as mistaken:
+        checked_arguments({"store_passwords": [{"a": "secret"}]}, ARGUMENT_SPEC)
+    assert "cret" not in f"{refused.value}{mistaken.value}"

@@ -32,6 +32,8 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
         "listeners": [{"port": 443}],
     }
     result = tools.answer(*ders, bundles=[bundle], keys=[key], services=[service])
+    crl, request = ({"path": "/etc/tls/x", "sha256": sign * 64} for sign in "cd")
+    result |= {"crls": [crl], "requests": [request], "locked": [{"path": "/etc/tls/locked.p12"}]}
     result["places"][0]["services"] = ["nginx"]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
     inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
@@ -60,14 +62,14 @@ def test_certificates(full: Inventory, tools: t.Any) -> None:
     assert (document["status"], document["days_remaining"], document["expired"]) == ("ok", 88, False)
     assert document["services"] == ["nginx"]
     assert document["bundles"] == ["b" * 64]
-    expected = {"namespace": "lab", "host": "web1", "path": "/etc/tls/0.pem", "class": "installed", "services": ["nginx"], "gone_at": None}
+    expected = {"namespace": "lab", "host": "web1", "path": "/etc/tls/0.pem", "class": "installed", "alias": None, "services": ["nginx"], "gone_at": None}
     assert document["places"] == [{**expected, "first_seen": "2026-03-01T12:00:00Z", "last_seen": "2026-03-01T12:00:00Z"}]
 
 
 def test_places_tell_the_health_of_their_certificate(full: Inventory) -> None:
     """Seen from today."""
     told = {document["path"]: (document["common_name"], document["status"], document["days_remaining"]) for document in full.documents("places")}
-    assert told == {"/etc/tls/0.pem": ("web", "ok", 88), "/etc/tls/1.pem": ("old", "expired", -1)}
+    assert told == {"/etc/tls/0.pem": ("web", "ok", 88), "/etc/tls/1.pem": ("old", "expired", -1), "/etc/tls/locked.p12": (None, None, None)}
 
 
 def test_hosts_and_scans(full: Inventory) -> None:
