@@ -14,10 +14,11 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import de
 
 # Certificates as DER hardly shrink, and a packed answer may have 16 MB; what is beyond is counted and told.
 MOST_CERTIFICATE_BYTES = 12 << 20
-_MOST_RECORDS = 1000  # of one file
+_MOST = 1000  # keys, records, and certificates that stand there already, of one file
 _FORMATS = {"CERTIFICATE": "pem", "X509 CERTIFICATE": "pem", "TRUSTED CERTIFICATE": "trusted_pem"}
 _OTHER_LABELS = frozenset(("X509 CRL", "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "PKCS7", "CMS", "PKCS #7 SIGNED DATA"))
 _SEQUENCE_START = b"\x30"
+_T = t.TypeVar("_T")
 
 
 class Mark(t.NamedTuple):
@@ -39,13 +40,15 @@ class Held(t.NamedTuple):
 class File:
     """A file that holds certificates, keys or the like, in the order in which they stand in it."""
 
-    __slots__ = ("certificates", "digest", "keys", "links", "locked", "path", "records", "status")
+    __slots__ = ("certificates", "digest", "keys", "links", "locked", "path", "records", "repeated", "seen", "status")
 
     def __init__(self, path: bytes, status: os.stat_result) -> None:
         self.path = path
         self.status = status
         self.links: t.Set[bytes] = set()  # other paths of it, symbolic and hard links alike
         self.certificates: t.List[Held] = []
+        self.seen: t.Set[str] = set()
+        self.repeated = 0
         self.keys: t.List[items.Key] = []
         self.records: t.List[items.Record] = []
         self.locked: t.Optional[items.Locked] = None
@@ -58,7 +61,7 @@ _Item = t.Union[items.Item, pem.Block]
 class Findings:
     """Reads the files that the walk has found and keeps what is in them."""
 
-    def __init__(self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], passwords: t.Sequence[str] = ()) -> None:
+    def __init__(self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], tools: items.Tools) -> None:
         self.files: t.Dict[bytes, File] = {}
         self.certificates: t.Dict[str, bytes] = {}
         self.marks: t.Dict[str, Mark] = {}
@@ -66,7 +69,7 @@ class Findings:
         self._reader = reader
         self._ledger = ledger
         self._run = run
-        self._tools = items.Tools(run, passwords)
+        self._tools = tools
         self._ssh: t.Set[t.Tuple[int, int]] = set()
         self._identities: t.Dict[t.Tuple[int, int], File] = {}
         self._keys: t.Dict[bytes, t.Optional[keys.KeyFacts]] = {}
@@ -115,15 +118,15 @@ class Findings:
 
     def _take(self, file: File, item: _Item) -> None:
         if isinstance(item, items.Certificate):
-            file.certificates.append(Held(item.format, self._certificate(file.path, item.content), item.alias))
+            self._hold(file, Held(item.format, self._certificate(file.path, item.content), item.alias))
         elif isinstance(item, pem.Block):
             facts = self._key(item)
             if facts is None:
                 self._ledger.problem(file.path, f"private key {len(file.keys)} cannot be read")
             else:
-                file.keys.append(items.Key(facts))
+                self._append(file, file.keys, items.Key(facts))
         elif isinstance(item, items.Key):
-            file.keys.append(item)
+            self._append(file, file.keys, item)
         elif isinstance(item, items.SshCertificate):
             self._ssh.add((file.status.st_dev, file.status.st_ino))
         else:
@@ -134,14 +137,26 @@ class Findings:
             file.locked = item
             self._ledger.hide(file.path)
         elif isinstance(item, items.Record):
-            if len(file.records) < _MOST_RECORDS:
-                file.records.append(item)
-            else:
-                self._ledger.problem(file.path, f"more than {_MOST_RECORDS} revocation lists and requests")
+            self._append(file, file.records, item)
         elif item.failure:
             self._ledger.problem(file.path, item.reason)
         else:
             self._ledger.skip(file.path, item.reason)
+
+    def _append(self, file: File, held: t.List[_T], item: _T) -> None:
+        if len(held) < _MOST:
+            held.append(item)
+        else:
+            self._ledger.problem(file.path, f"more than {_MOST} keys, revocation lists or requests")
+
+    def _hold(self, file: File, held: Held) -> None:
+        """Keep a certificate of a file: many different ones are a bundle, many equal ones would only be many rows."""
+        file.repeated += held.sha256 in file.seen
+        if held.sha256 in file.seen and file.repeated > _MOST:
+            self._ledger.problem(file.path, f"certificates that are in it more than once, more than {_MOST} times")
+            return
+        file.seen.add(held.sha256)
+        file.certificates.append(held)
 
     @property
     def ssh_host_certificates(self) -> int:

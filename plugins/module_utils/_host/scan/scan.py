@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, mounts, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
 
@@ -68,7 +69,7 @@ class Scan:
             mounted = mounts.allow(mounted, path)
         self._ledger = walk.Ledger()
         self._reader = reading.Reader(options.max_file_size)
-        self._found = findings.Findings(self._reader, self._ledger, run, options.store_passwords)
+        self._found = findings.Findings(self._reader, self._ledger, run, items.Tools(run, options.store_passwords, options.max_seconds))
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
         self._rules = rules

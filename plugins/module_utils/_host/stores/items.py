@@ -14,7 +14,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 
 MOST_STORE_BYTES = 32 << 20  # a store is read at once, also where max_file_size allows more
 _SECONDS = 10  # for one run of openssl
-_SECONDS_OF_ALL = 300  # for all stores of a scan together
+_SECONDS_OF_ALL = 300.0  # for all stores of a scan together
 _LONGEST_ALIAS = 200
 
 
@@ -63,21 +63,32 @@ Item = t.Union[Certificate, Key, Record, SshCertificate, Locked, Trouble]
 
 
 class Tools:
-    """The passwords to try and the way to openssl; the time that all its runs take together is bounded."""
+    """The passwords to try and the way to openssl; the time that opening stores takes in a whole scan is bounded."""
 
-    def __init__(self, run: t.Optional[keys.Run], passwords: t.Sequence[str]) -> None:
+    def __init__(self, run: t.Optional[keys.Run], passwords: t.Sequence[str], seconds: t.Optional[float] = None) -> None:
         self.passwords = ("", *passwords)
         self._run = run
-        self._left = float(_SECONDS_OF_ALL)
+        self._left = _SECONDS_OF_ALL if seconds is None else min(_SECONDS_OF_ALL, seconds)
+
+    def is_over(self) -> bool:
+        """Whether the time is over."""
+        return self._left <= 0
+
+    @contextlib.contextmanager
+    def timed(self) -> t.Iterator[None]:
+        """Count the time that is spent."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._left -= time.monotonic() - started
 
     def openssl(self, *argv: str, given: bytes, limit: int = 1 << 16) -> t.Any:
         """Return what openssl did with `given` on its standard input, None when it may not be started any more."""
-        if self._run is None or self._left <= 0:
+        if self._run is None or self.is_over():
             return None
-        started = time.monotonic()
-        finished = self._run(["openssl", *argv], min(_SECONDS, self._left), input=given, limit=limit)
-        self._left -= time.monotonic() - started
-        return finished
+        with self.timed():
+            return self._run(["openssl", *argv], min(_SECONDS, self._left), input=given, limit=limit)
 
 
 def alias_text(alias: bytes) -> t.Optional[str]:

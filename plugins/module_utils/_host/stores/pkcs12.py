@@ -22,6 +22,7 @@ _MOST_KEYS = 16
 _VERSION = b"\x02\x01\x03\x30"
 _CONTENT = 0xA0
 _DIGESTS = {"1.3.14.3.2.26": "sha1", "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512"}
+_OVER = "the time for opening stores is over"
 _UNOPENED = "no password is given that opens it, see store_passwords"
 _END = b"-----END CERTIFICATE-----"
 _ALIAS = re.compile(rb"^ *friendlyName: (.*)$", re.MULTILINE)
@@ -68,7 +69,11 @@ def items(data: bytes, tools: Tools) -> t.Iterator[Item]:
     if checksum is not None and checksum.rounds > MOST_ROUNDS:
         yield Locked(FORMAT, f"a password is tried in {checksum.rounds} rounds, more than {MOST_ROUNDS}")
         return
-    fitting = [password for password in tools.passwords if checksum is None or checksum.fits(password)]
+    if tools.is_over():
+        yield Locked(FORMAT, _OVER)
+        return
+    with tools.timed():
+        fitting = [password for password in tools.passwords if checksum is None or checksum.fits(password)]
     if not fitting:
         yield Locked(FORMAT, _UNOPENED)
         return
@@ -116,7 +121,7 @@ def _opened(path: str, passwords: t.Sequence[str], tools: Tools, options: t.Tupl
 def _reason(finished: t.Any) -> str:
     """Why openssl did not open it, without what differs from run to run."""
     if finished is None:
-        return "the time for opening stores is over"
+        return _OVER
     if finished.timed_out:
         return "openssl did not open it in time"
     if finished.code in (126, 127):

@@ -103,12 +103,17 @@ class Stores(test_scan.Tree):
         os.truncate(path, items.MOST_STORE_BYTES + (5 << 20))
         self.assertEqual(self.scan(max_file_size=1 << 30)["skipped"], [{"path": path, "reason": "store larger than 33554432 bytes", "count": 1}])
 
-    def test_many_records(self):
-        """Of very many requests in one file the first thousand are told."""
-        one = stored.content("openssl.csr")
-        self.write("a", one * 1100)
+    def test_many_of_a_kind(self):
+        """Of very many requests, keys or equal certificates in one file the first thousand are told."""
+        empty = b"\xfe\xed\xfe\xed\0\0\0\2\0\0\x27\x10" + (b"\0\0\0\1\0\1a" + bytes(8) + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0") * 10000
+        self.write("requests", stored.content("openssl.csr") * 1100)
+        self.write("store", empty)
         answer = self.scan()
-        self.assertEqual((len(answer["requests"]), [row["reason"] for row in answer["problems"]]), (1000, ["more than 1000 revocation lists and requests"]))
+        self.assertEqual((len(answer["requests"]), len(answer["keys"]), len(answer["places"])), (1000, 1000, 1001))
+        many = "more than 1000 keys, revocation lists or requests"
+        equal = "certificates that are in it more than once, more than 1000 times"
+        told = {(os.path.basename(row["path"]), row["reason"]) for row in answer["problems"] if "more than" in row["reason"]}
+        self.assertEqual(told, {("requests", many), ("store", many), ("store", equal)})
 
     def test_hostile_files(self):
         """Damaged, cut off, nested and deep files of all kinds end in rows, in bounded time."""

@@ -93,6 +93,14 @@ class Pkcs12(unittest.TestCase):
         expected = [items.Locked("pkcs12", "a password is tried in 2147483648 rounds, more than 1000000")]
         self.assertEqual(list(pkcs12.items(costly, stored.tools("a"))), expected)
 
+    def test_time_for_all(self):
+        """The time that passwords take is counted, that of processes too; when it is over nothing is tried any more."""
+        counted = []
+        tools = items.Tools(lambda *argv, **_given: counted.append(argv), (stored.PASSWORD,), 0.0001)
+        found = [item for _round in range(3) for item in pkcs12.items(stored.content("keytool.p12"), tools)]
+        self.assertEqual(found, [items.Locked("pkcs12", "the time for opening stores is over")] * 3)
+        self.assertEqual(counted, [])
+
     def test_cut_off(self):
         """A store that is cut off or damaged is told, not opened."""
         data = stored.content("openssl.p12")
