@@ -21,6 +21,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "home": {"type": "bool", "default": False},
     "max_file_size": {"type": "int", "default": 2097152},
     "max_seconds": {"type": "int", "default": 0},
+    "full": {"type": "bool", "default": False},
+    "cache_days": {"type": "int", "default": 7},
     "return_certificates": {"type": "bool", "default": False},
     "record": {"type": "bool", "default": True},
     "services": {"type": "list", "elements": "dict"},
@@ -38,13 +40,13 @@ rehearse()
 def scan(task: Task) -> dict[str, t.Any]:
     started = now()
     if not task.args["record"] or task.check_mode:
-        answer = task.exchange("scan", scan_request(task.args, ()))
+        answer = task.exchange("scan", scan_request(task.args, (), keep=not task.check_mode))
         return _result(task, answer, recorded=False, twins=[])
     with task.inventory() as inventory:
         inventory.check_writable()
         known = inventory.known_bundles()
     try:
-        answer = task.exchange("scan", scan_request(task.args, known))
+        answer = task.exchange("scan", scan_request(task.args, known, keep=True))
     except BaseException as exc:  # the timeout of a task is no Exception
         reason = silence(exc)
         if reason is not None:

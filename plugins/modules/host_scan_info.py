@@ -11,7 +11,7 @@ author:
   - The certops.fleet developers (@certops)
 description:
   - Looks into the files of a host by their content, not by their names, and ties each certificate to the service that uses it.
-  - Nothing is written on the host, and no package is needed there; Python 3.6 or later is enough.
+  - No package is needed on the host; Python 3.6 or later is enough. Nothing is written there but what O(cache_days) says.
   - What was found is recorded in the inventory of the controller. What was not looked into is said.
 extends_documentation_fragment:
   - certops.fleet.attributes
@@ -45,6 +45,20 @@ options:
       - Time after which the scan ends and says what is left over. V(0) means no limit.
     type: int
     default: 0
+  full:
+    description:
+      - Whether every file is read, also those that have not changed since the last scan.
+    type: bool
+    default: false
+  cache_days:
+    description:
+      - For so many days root remembers on the host, in C(/var/lib/certops/scan.cache), what each file held; files that have not changed since
+        (device, inode, size and both times) are not read again. After that everything is read once more.
+      - V(0) means that nothing is remembered. What is no certificate's is not in it, and nobody but root can read it.
+      - Nothing is remembered of files with a problem, and where the scan does not run as root. A locked store is read again whenever there are
+        O(store_passwords).
+    type: int
+    default: 7
   return_certificates:
     description:
       - Whether everything that was found is returned. It goes into the inventory in any case; thousands of values are slow in a play.

@@ -19,6 +19,7 @@ class Context(t.NamedTuple):
     transaction: t.Optional[str]  # 32 lower-case hexadecimal digits, for verbs that change something
     actor: str  # who asked, as the controller knows it
     state: bytes  # folder of the journals and staged files; it may not exist yet
+    program: str = ""  # SHA-256 of the code that runs, where the controller told it
 
 
 def state_folder() -> bytes:

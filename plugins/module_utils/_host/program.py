@@ -85,7 +85,7 @@ def _run(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     if verb in CHANGING:
         _check_transaction(verb, transaction)
         _log(request)
-    context = Context(now=time.time, transaction=transaction, actor=request["actor"], state=state_folder())
+    context = Context(now=time.time, transaction=transaction, actor=request["actor"], state=state_folder(), program=request.get("program") or "")
     run = importlib.import_module(_PACKAGE + ".verb_" + verb).run  # type: t.Callable[[t.Any, Context], t.Dict[str, t.Any]]
     return run(request["args"], context)
 

@@ -3,33 +3,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at."""
 
+import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import mounts, scan
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services
 
 Answer = t.Dict[str, t.Any]
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Scan this host; nothing is written. Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
+    """Scan this host; nothing is written but what the next scan is left with.
+
+    Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
 
     args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
-    known_bundles (their digests), home (look into /home as well), store_passwords (tried in order, after none).
+    known_bundles (their digests), home (look into /home as well), store_passwords (tried in order, after none),
+    cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
     Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
     summary, problems [{path, reason}],
     skipped [{path, reason, count}], left_over [folder], complete, privileged.
     """
-    looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
+    known = _known(args, context)
+    looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command, known)
     entries = service_table.check_entries(args["services"])
     running = processes.listening(services.process_names(entries))
     for problem in running.problems:
         looking.problem(b"/proc", problem)
     found = services.find_services(entries, running.processes)
     looking.named(found, processes.process_paths() + processes.unit_paths())
-    return _looked(looking, found, args)
+    result = _looked(looking, found, args)
+    if known is not None and args["keep"]:
+        known.save(context.state)
+    return result
+
+
+def _known(args: Answer, context: Context) -> t.Optional[cache.Cache]:
+    """Return what an earlier scan of root's has left, empty where everything is to be read; None where nothing may be left for a later one."""
+    if os.geteuid() != 0 or not context.program or not args["cache_days"]:
+        return None
+    known = cache.Cache(context.program, context.now())
+    if not args["full"]:
+        known.load(context.state, args["cache_days"])
+    if args["store_passwords"]:
+        known.forget("locked")  # one of them may be the right one
+    return known
 
 
 def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> Answer:

@@ -16,8 +16,11 @@ RETURNED_LINES = 50
 MAX_FILE_SIZE = 2 << 20
 
 
-def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) -> dict[str, t.Any]:
-    """The arguments of the verb C(scan) from the options of the module, checked here already: a mistake in them is no silence of the host."""
+def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *, keep: bool = False) -> dict[str, t.Any]:
+    """The arguments of the verb C(scan) from the options of the module, checked here already: a mistake in them is no silence of the host.
+
+    C(keep) lets the host leave what it found for the next scan.
+    """
     request = {
         "paths": list(args["paths"]) or None,
         "exclude": list(args.get("exclude") or ()),
@@ -27,6 +30,9 @@ def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str]) ->
         "services": list(args.get("services") or ()),
         "known_bundles": list(known_bundles),
         "store_passwords": list(args.get("store_passwords") or ()),
+        "cache_days": args.get("cache_days") or 0,
+        "full": bool(args.get("full")),
+        "keep": keep,
     }
     Options.from_args(request)
     return request

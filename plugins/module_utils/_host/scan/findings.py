@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a scan has found in files: certificates once each, keys without their secrets, and which file holds which."""
 
+import binascii
 import hashlib
 import itertools
 import os
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
+from ansible_collections.certops.fleet.plugins.module_utils._host.text import base64_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, keys, pem, x509
 
 # Certificates as DER hardly shrink, and a packed answer may have 16 MB; what is beyond is counted and told.
@@ -61,7 +63,9 @@ _Item = t.Union[items.Item, pem.Block]
 class Findings:
     """Reads the files that the walk has found and keeps what is in them."""
 
-    def __init__(self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], tools: items.Tools) -> None:
+    def __init__(
+        self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], tools: items.Tools, known: t.Optional[cache.Cache] = None
+    ) -> None:
         self.files: t.Dict[bytes, File] = {}
         self.certificates: t.Dict[str, bytes] = {}
         self.marks: t.Dict[str, Mark] = {}
@@ -69,6 +73,7 @@ class Findings:
         self._reader = reader
         self._ledger = ledger
         self._run = run
+        self._known = known
         self._tools = tools
         self._ssh: t.Set[t.Tuple[int, int]] = set()
         self._identities: t.Dict[t.Tuple[int, int], File] = {}
@@ -77,7 +82,7 @@ class Findings:
 
     def known(self, path: bytes, status: os.stat_result) -> t.Optional[File]:
         """Return the file that was found at this canonical path or under another name."""
-        return self.files.get(path) or self._identities.get((status.st_dev, status.st_ino))
+        return self.files.get(path) or self._identities.get(self._identity(status))
 
     def add(self, path: bytes, seen: reading.Seen) -> None:
         """Take what is in the file at `path`."""
@@ -88,13 +93,13 @@ class Findings:
                 file.links.add(path)
             return
         try:
-            file = self._read(path, seen)
+            file = self._read(path, seen) if seen.held is None else self._recalled(path, seen.status, seen.held)
         except (OSError, reading.UnusableError) as exc:
             self._refused(path, exc)
             return
         if file.certificates or file.keys or file.records or file.locked:
             self.files[path] = file
-            self._identities[(status.st_dev, status.st_ino)] = file
+            self._identities[self._identity(status)] = file
 
     def _refused(self, path: bytes, exc: Exception) -> None:
         reason = exc.reason if isinstance(exc, reading.UnusableError) else os.strerror(getattr(exc, "errno", None) or 5)
@@ -102,6 +107,7 @@ class Findings:
 
     def _read(self, path: bytes, seen: reading.Seen) -> File:
         """Read a file once more when it changed under our eyes; what changes all the time is kept as seen last, and told."""
+        noted = self._ledger.noted
         for last in (False, True):
             file = File(path, seen.status)
             digest = hashlib.sha256()
@@ -114,7 +120,41 @@ class Findings:
                 if last:
                     self._ledger.problem(path, exc.reason)
         file.digest = digest.hexdigest()
+        if not last and self._ledger.noted == noted:  # what was told of a file must be told again
+            self._remember(file)
         return file
+
+    def _remember(self, file: File) -> None:
+        if self._known is None or any(each.sha256 in self.withheld for each in file.certificates):
+            return
+        self._known.certificates.update((each.sha256, [*self.marks[each.sha256], base64_text(self.certificates[each.sha256])]) for each in file.certificates)
+        told_keys = [[list(key.facts), key.alias] for key in file.keys]
+        parts = {"certificates": file.certificates, "keys": told_keys, "records": file.records, "locked": file.locked}
+        parts["ssh"] = self._identity(file.status) in self._ssh
+        self._known.remember(file.status, {**parts, "digest": file.digest} if any(parts.values()) else {})
+
+    def _recalled(self, path: bytes, status: os.stat_result, held: cache.Held) -> File:
+        """Return a file as `_remember` kept it."""
+        file = File(path, status)
+        file.certificates = [Held(*each) for each in held["certificates"]]
+        file.keys = [items.Key(keys.KeyFacts(*facts), alias) for facts, alias in held["keys"]]
+        file.records = [items.Record(*record) for record in held["records"]]
+        file.digest = held["digest"]
+        if held["locked"]:
+            file.locked = items.Locked(*held["locked"])
+            self._ledger.hide(path)
+        if held["ssh"]:
+            self._ssh.add(self._identity(status))
+        for each in file.certificates:
+            spki, is_anchor, self_issued, content = t.cast(cache.Cache, self._known).certificates[each.sha256]
+            if each.sha256 not in self.marks:
+                self.marks[each.sha256] = Mark(spki, is_anchor, self_issued)
+                self._keep(each.sha256, binascii.a2b_base64(content))
+        return file
+
+    @staticmethod
+    def _identity(status: os.stat_result) -> t.Tuple[int, int]:
+        return status.st_dev, status.st_ino
 
     def _take(self, file: File, item: _Item) -> None:
         if isinstance(item, items.Certificate):
@@ -128,7 +168,7 @@ class Findings:
         elif isinstance(item, items.Key):
             self._append(file, file.keys, item)
         elif isinstance(item, items.SshCertificate):
-            self._ssh.add((file.status.st_dev, file.status.st_ino))
+            self._ssh.add(self._identity(file.status))
         else:
             self._take_other(file, item)
 
@@ -167,12 +207,15 @@ class Findings:
         digest = hashlib.sha256(content).hexdigest()
         if digest not in self.marks:
             self.marks[digest] = self._mark(path, content)
-            if self._size + len(content) > MOST_CERTIFICATE_BYTES:
-                self.withheld.add(digest)
-            else:
-                self._size += len(content)
-                self.certificates[digest] = content
+            self._keep(digest, content)
         return digest
+
+    def _keep(self, digest: str, content: bytes) -> None:
+        if self._size + len(content) > MOST_CERTIFICATE_BYTES:
+            self.withheld.add(digest)
+        else:
+            self._size += len(content)
+            self.certificates[digest] = content
 
     def _mark(self, path: bytes, content: bytes) -> Mark:
         try:

@@ -14,6 +14,7 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, pem
 
 SMALLEST = 44  # an Ed25519 key in PKCS #8 has 48 bytes; nothing that counts is smaller
@@ -55,19 +56,23 @@ class UnusableError(ValueError):
 
 
 class Seen(t.NamedTuple):
-    """A file that may hold something: its content, None where it is to be read in pieces."""
+    """A file that may hold something: its content, None where it is to be read in pieces; or what it is known to hold since an earlier scan."""
 
     status: os.stat_result
     content: t.Optional[bytes]
+    held: t.Optional[cache.Held] = None
 
 
 class Reader:
     """Opens and reads files, one at a time, into one buffer."""
 
-    def __init__(self, max_file_size: int) -> None:
+    def __init__(self, max_file_size: int, known: t.Optional[cache.Cache] = None) -> None:
+        """`known` is what an earlier scan has left of files that may not have changed."""
         self.files = 0
+        self.unchanged = 0  # files that were not read
         self.bytes = 0
         self.max_file_size = max_file_size
+        self._known = known
         self._too_large = f"larger than max_file_size ({max_file_size} bytes)"
         # One byte more than is wanted shows a file that has grown.
         self._buffer = bytearray(min(max_file_size, LARGEST_AT_ONCE) + 1)
@@ -78,6 +83,18 @@ class Reader:
 
         Raise UnusableError for what is no regular file or too large, OSError where the system refuses.
         """
+        if self._known is None:
+            return self._read(name, folder)
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        key = cache.key_of(status)
+        held = None if key in self._known.empty else self._known.held.get(key, cache.UNKNOWN)
+        if held is cache.UNKNOWN:
+            return self._read(name, folder)
+        self.files += 1
+        self.unchanged += 1
+        return held and Seen(status, None, held)
+
+    def _read(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Optional[Seen]:
         descriptor = open_file(name, folder)
         try:
             status = os.fstat(descriptor)
@@ -92,6 +109,8 @@ class Reader:
             length = self._fill(descriptor, 0, min(size, LARGEST_AT_ONCE))
             self.bytes += length
             if length < LARGEST_AT_ONCE and not self._interesting(length):
+                if self._known is not None and length == size:
+                    self._known.remember(status, {})
                 return None
             whole = length == size and not _has_changed(status, os.fstat(descriptor))
             return Seen(status, bytes(self._view[:length]) if whole else None)

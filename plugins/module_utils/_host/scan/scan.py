@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, mounts, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, findings, mounts, paths_table, places, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
@@ -41,6 +41,8 @@ class Options(t.NamedTuple):
             raise HostError(f"max_file_size must be between {reading.SMALLEST!r} and {_MOST_FILE_SIZE!r} bytes, got {size!r}")
         if (args["max_seconds"] or 0) < 0:
             raise HostError(f"max_seconds must be a number of seconds, or 0 for no limit, got {args['max_seconds']!r}")
+        if args["cache_days"] < 0:
+            raise HostError(f"cache_days must be a number of days, or 0 for none, got {args['cache_days']!r}")
         paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
         for path in paths or ():
             if not path.startswith(b"/") or b"\0" in path:
@@ -60,16 +62,19 @@ def _check_passwords(passwords: t.Iterable[str]) -> None:
 class Scan:
     """Looks at one host; every method may be called once, in the order in which they stand here."""
 
-    def __init__(self, options: Options, mounted: mounts.Mounts, own: t.Iterable[bytes], run: t.Optional[keys.Run]) -> None:
-        """`own` are folders of ours, `run` starts openssl (`_host/run.py`)."""
+    def __init__(
+        self, options: Options, mounted: mounts.Mounts, own: t.Iterable[bytes], run: t.Optional[keys.Run], known: t.Optional[cache.Cache] = None
+    ) -> None:
+        """`own` are folders of ours, `run` starts openssl (`_host/run.py`), `known` is what an earlier scan has left."""
         self._started = time.monotonic()
         self._options = options
         self._deadline = math.inf if options.max_seconds is None else self._started + options.max_seconds
         for path in options.paths or ():
             mounted = mounts.allow(mounted, path)
         self._ledger = walk.Ledger()
-        self._reader = reading.Reader(options.max_file_size)
-        self._found = findings.Findings(self._reader, self._ledger, run, items.Tools(run, options.store_passwords, options.max_seconds))
+        self._reader = reading.Reader(options.max_file_size, known)
+        tools = items.Tools(run, options.store_passwords, options.max_seconds)
+        self._found = findings.Findings(self._reader, self._ledger, run, tools, known)
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
         self._rules = rules
@@ -265,6 +270,7 @@ class Scan:
     def _summary(self, table: places.Places, *, certificates: int, bundles: int) -> t.Dict[str, t.Any]:
         return {
             "files": self._reader.files,
+            "unchanged": self._reader.unchanged,
             "folders": len(self._walker.folders),
             "bytes": self._reader.bytes,
             "seconds": round(time.monotonic() - self._started, 3),

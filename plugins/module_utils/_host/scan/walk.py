@@ -29,6 +29,7 @@ class Ledger:
     """What went wrong and what was left out, counted so that it stays short."""
 
     def __init__(self) -> None:
+        self.noted = 0  # problems and decisions
         self._problems: t.Set[t.Tuple[bytes, str]] = set()
         self._more_problems = 0
         self._skipped: t.Dict[t.Tuple[str, bytes], t.Tuple[bytes, int]] = {}
@@ -36,6 +37,7 @@ class Ledger:
 
     def problem(self, path: bytes, reason: str) -> None:
         """Note that `path` could not be looked at, or not wholly."""
+        self.noted += 1
         if len(self._problems) < _MOST_PROBLEMS:
             self._problems.add((path, reason))
         elif (path, reason) not in self._problems:
@@ -45,6 +47,7 @@ class Ledger:
         """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
         common, before = self._skipped.get((reason, top), (path, 0))
         self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
+        self.noted += 1
         self.hide(path)
 
     def hide(self, path: bytes) -> None:

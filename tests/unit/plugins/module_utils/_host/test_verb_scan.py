@@ -64,6 +64,9 @@ class Verb(unittest.TestCase):
             "known_bundles": [],
             "home": False,
             "store_passwords": [],
+            "cache_days": 0,
+            "full": False,
+            "keep": False,
         }
         return verb_scan.run(dict(args, **given), Context(time.time, None, "test", os.fsencode(self.path("state"))))
 

@@ -34,7 +34,7 @@ def test_request_of_the_defaults() -> None:
     """Without options the host looks into its default paths, without a limit of time."""
     request = scan_request(checked_arguments({}, ARGUMENT_SPEC), ("ab",))
     expected = {"paths": None, "exclude": [], "home": False, "max_file_size": 2 << 20, "max_seconds": None, "services": [], "known_bundles": ["ab"]}
-    assert request == {**expected, "store_passwords": []}
+    assert request == {**expected, "store_passwords": [], "cache_days": 7, "full": False, "keep": False}
     assert Options.from_args(request).paths is None
 
 

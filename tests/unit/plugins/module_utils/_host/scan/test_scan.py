@@ -41,6 +41,7 @@ def arguments(**given):
             "known_bundles": [],
             "home": False,
             "store_passwords": [],
+            "cache_days": 0,
         },
         **given,
     )
@@ -554,6 +555,7 @@ class Limits(Tree):
             ({"paths": ["/etc/\\x00"]}, "paths must be absolute, got"),
             ({"max_file_size": 0}, "max_file_size must be between 44 and 1073741824 bytes, got 0"),
             ({"max_seconds": -1}, "max_seconds must be a number of seconds, or 0 for no limit, got -1"),
+            ({"cache_days": -1}, "cache_days must be a number of days, or 0 for none, got -1"),
             ({"store_passwords": ["good", "two\nlines"]}, "store_passwords must be printable texts of at most 1000 bytes; one is not$"),
             ({"store_passwords": ["long" * 251]}, "store_passwords must be printable texts of at most 1000 bytes; one is not$"),
         ):
