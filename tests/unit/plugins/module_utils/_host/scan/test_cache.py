@@ -15,6 +15,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import verb_sc
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
+from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.stores import stored
 
 DAY = 86400
 COUNTS = ("bytes", "seconds", "unchanged")
@@ -120,6 +121,15 @@ class TestSecondScan(CacheCase):
         first, second = self.scan(), self.scan()
         self.assertTrue(first["problems"])
         self.assertEqual(self.lasting(first), self.lasting(second))
+
+    def test_a_locked_store(self):
+        """A store that nobody could open stays locked without a new try, until there are passwords."""
+        self.write("etc/store.p12", stored.content(next(name for name in stored.names() if name.endswith(".p12"))))
+        first, second = self.scan(), self.scan()
+        self.assertEqual(([row["state"] for row in first["locked"]], second["summary"]["unchanged"]), (["locked"], 4))
+        self.assertEqual(self.lasting(first), self.lasting(second))
+        opened = self.scan(store_passwords=[stored.PASSWORD])
+        self.assertEqual((opened["locked"], opened["summary"]["unchanged"]), ([], 3))
 
     def test_the_owner_changes(self):
         """A new owner or mode is told; it changes one of the times."""
