@@ -125,7 +125,8 @@ class Findings:
         return file
 
     def _remember(self, file: File) -> None:
-        if self._known is None or any(each.sha256 in self.withheld for each in file.certificates):
+        passing = file.locked is not None and not file.locked.lasting
+        if self._known is None or passing or any(each.sha256 in self.withheld for each in file.certificates):
             return
         self._known.certificates.update((each.sha256, [*self.marks[each.sha256], base64_text(self.certificates[each.sha256])]) for each in file.certificates)
         told_keys = [[list(key.facts), key.alias] for key in file.keys]

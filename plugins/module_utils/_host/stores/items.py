@@ -46,10 +46,11 @@ class SshCertificate(t.NamedTuple):
 
 
 class Locked(t.NamedTuple):
-    """A store that cannot be opened here, and why."""
+    """A store that cannot be opened here, and why; `lasting` where only another password, or another store, changes that."""
 
     format: str
     reason: str
+    lasting: bool = False
 
 
 class Trouble(t.NamedTuple):

@@ -75,7 +75,7 @@ def items(data: bytes, tools: Tools) -> t.Iterator[Item]:
     with tools.timed():
         fitting = [password for password in tools.passwords if checksum is None or checksum.fits(password)]
     if not fitting:
-        yield Locked(FORMAT, _UNOPENED)
+        yield Locked(FORMAT, _UNOPENED, lasting=True)
         return
     with shown(data) as path:
         yield from _opened(path, fitting, tools, () if has_checksum else ("-nomacver",), 2 * len(data) + 65536)
@@ -115,7 +115,7 @@ def _opened(path: str, passwords: t.Sequence[str], tools: Tools, options: t.Tupl
                 yield from _keys(path, password, tools, more, len(_KEY_BAG.findall(said.error)))
                 return
             reason = _reason(said)
-    yield Locked(FORMAT, reason)
+    yield Locked(FORMAT, reason, lasting=reason == _UNOPENED)
 
 
 def _reason(finished: t.Any) -> str:

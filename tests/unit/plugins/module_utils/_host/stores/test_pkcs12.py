@@ -14,7 +14,7 @@ from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.sto
 
 STORES = ("openssl.p12", "openssl-legacy.p12", "gnutls.p12", "nss.p12", "keytool.p12")
 OPEN = ("openssl-empty.p12", "openssl-plain.p12")
-UNOPENED = items.Locked("pkcs12", "no password is given that opens it, see store_passwords")
+UNOPENED = items.Locked("pkcs12", "no password is given that opens it, see store_passwords", lasting=True)
 
 
 class Pkcs12(unittest.TestCase):
