@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, scan
-from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, services
 
 Answer = t.Dict[str, t.Any]
 
@@ -28,11 +28,9 @@ def run(args: Answer, context: Context) -> Answer:
     """
     known = _known(args, context)
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command, known)
-    entries = service_table.check_entries(args["services"])
-    running = processes.listening(services.process_names(entries))
+    found, running = services.services_here(args["services"])
     for problem in running.problems:
         looking.problem(b"/proc", problem)
-    found = services.find_services(entries, running.processes)
     looking.named(found, processes.process_paths() + processes.unit_paths())
     result = _looked(looking, found, args)
     if known is not None and args["keep"]:

@@ -28,11 +28,14 @@ def _in(folder: str, *names: str) -> tuple[str, ...]:
 
 _COMMON = ("accounts.py", "base.py", "evidence.py", "program.py")
 _GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
-_SERVICES = _in("services", "configuration", "processes", "service_apache", "service_haproxy", "service_nginx", "service_table", "services", "units")
+_WEB_SERVERS = _in("services", "service_apache", "service_haproxy", "service_nginx")
+_OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_settings", "service_table", "settings", "shipped")
+_SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
 _SCAN = (
-    *_in("scan", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk"),
+    *_in("scan", "cache", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
     *_in("x509", "distinguished", "records"),
+    "transaction/files.py",
 )
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _JOURNAL = ("services/look.py", *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))

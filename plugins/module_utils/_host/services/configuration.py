@@ -32,17 +32,23 @@ class Listener(t.NamedTuple):
 
     address: str
     port: int
+    protocol: str = "tls"
 
 
 class Use(t.NamedTuple):
-    """Files that a configuration names together, the names they are served for and where; a file of anchors alone is a chain."""
+    """Files that a configuration names together, the names they are served for and where; a file of anchors alone is a chain, a keystore a store."""
 
     certificate: t.Optional[bytes] = None
     key: t.Optional[bytes] = None
     chain: t.Optional[bytes] = None
     folder: t.Optional[bytes] = None
+    store: t.Optional[bytes] = None
     names: t.Tuple[str, ...] = ()
     listeners: t.Tuple[Listener, ...] = ()
+
+    def files(self) -> t.Tuple[t.Optional[bytes], ...]:
+        """The files and folders, in the order of the fields."""
+        return (self.certificate, self.key, self.chain, self.folder, self.store)
 
 
 class Findings:
@@ -54,7 +60,7 @@ class Findings:
 
     def add(self, use: Use) -> None:
         """Note a use."""
-        files = use[:4]
+        files = use.files()
         before = self._uses.get(files, use)
         names = before.names + tuple(name for name in use.names if name not in before.names)
         listeners = before.listeners + tuple(each for each in use.listeners if each not in before.listeners)

@@ -7,45 +7,59 @@ import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.accounts import user_name
-from ansible_collections.certops.fleet.plugins.module_utils._host.services import units
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import entries, units
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.configuration import Findings, Listener, Reader, Use
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Process
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_apache import read_apache
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_haproxy import read_haproxy
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_nginx import read_nginx
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.instances import Instance, instance_name, instances
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Process, Running, listening
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 
 Service = t.Dict[str, t.Any]
 Entry = t.Dict[str, t.Any]
+_TWINS = ("mariadb", "mysql")  # one configuration may be of either: it is of the one that runs
+_BY_ARGUMENTS = ("arguments", "lines", "yaml", "xml")  # the options of the running program may say everything
 _COPIED = ("unit", "validate", "validates", "reload", "reload_command", "start_command", "status_command", "pid_file", "reads_as", "loads_folder")
 
 
-class _Instance(t.NamedTuple):
-    """One configuration of an entry with the processes that run with it; `arguments` are those of the first of them."""
+def services_here(user_entries: t.Sequence[Entry]) -> t.Tuple[t.List[Service], Running]:
+    """The services of this host, with the processes that were looked at. Raises ServiceEntryError for a wrong entry of the user's.
 
-    configurations: t.Tuple[bytes, ...]
-    processes: t.Tuple[Process, ...]
-    arguments: t.Tuple[bytes, ...]
+    Only what is present is read: the rest of the table costs one look for each place where a configuration may lie.
+    """
+    names = entries.process_names().union(*(_texts(entry.get("processes")) for entry in user_entries))
+    running = listening(names)
+    if user_entries:
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
+
+        table = check_entries(list(user_entries))
+    else:
+        table = entries.present({process.name for process in running.processes})
+    return find_services(table, running.processes), running
 
 
-def process_names(entries: t.Sequence[Entry]) -> t.List[str]:
-    """The names of all processes that the entries know."""
-    return sorted({name for entry in entries for name in entry["processes"]})
+def _texts(value: t.Any) -> t.List[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def find_services(entries: t.Sequence[Entry], processes: t.Sequence[Process]) -> t.List[Service]:
-    """The services of this host, as JSON takes them. `entries` are complete (service_table.check_entries), `processes` come from processes.listening.
+def find_services(table: t.Sequence[Entry], running: t.Sequence[Process]) -> t.List[Service]:
+    """The services of this host, as JSON takes them. The entries are complete (service_table.check_entries), the processes are those of processes.py.
 
-    A service that lies where its entry says has the entry's name, another configuration that a process was started with is `name@path`.
+    A service that lies where its entry says has the entry's name; what a pattern of the entry found is `name@instance`, and another configuration that a
+    process was started with `name@path`.
     """
     found: t.List[Service] = []
-    for entry in entries:
-        own = [process for process in processes if process.name in entry["processes"]]
+    for entry in table:
+        own = [process for process in running if process.name in entry["processes"] and _is_meant(entry, process)]
         if entry["syntax"] == "declared":
             found.append(_declared(entry, own))
         else:
-            found.extend(_configured(entry, instance) for instance in _instances(entry, own))
-    return found
+            found.extend(filter(None, (_configured(entry, instance) for instance in instances(entry, own))))
+    active = {service["configuration"] for service in found if service["pids"]}
+    return [service for service in found if service["pids"] or service["entry"] not in _TWINS or service["configuration"] not in active]
+
+
+def _is_meant(entry: Entry, process: Process) -> bool:
+    """Whether a process is of this entry, where its name alone does not say that (java, beam.smp)."""
+    return entry["argument"] is None or entry["argument"].encode() in b" ".join(process.argv)
 
 
 def _declared(entry: Entry, processes: t.Sequence[Process]) -> Service:
@@ -59,28 +73,89 @@ def _declared(entry: Entry, processes: t.Sequence[Process]) -> Service:
     return service
 
 
-def _configured(entry: Entry, instance: _Instance) -> Service:
+def _configured(entry: Entry, instance: Instance) -> t.Optional[Service]:
+    """One configuration as a service; None for a process without a configuration whose options name no file either."""
     shown = [path_text(path) for path in instance.configurations]
-    usual = not shown or shown[0] in entry["configurations"]
-    service = _service(entry, entry["name"] if usual else f"{entry['name']}@{shown[0]}", instance.processes)
+    number = instance_name(entry, shown[0] if shown else None)
+    service = _service(_of_instance(entry, number), f"{entry['name']}@{number}" if number else entry["name"], instance.processes)
     service["configuration"] = shown[0] if shown else None
-    service["validate"] = _with_configurations(entry["validate"], shown)
+    service["validate"] = _with_configurations(service["validate"], shown)
     findings = Findings()
-    if shown:
-        _READERS[entry["syntax"]](instance, Reader(findings))
+    if shown or entry["syntax"] in _BY_ARGUMENTS:
+        _reader(entry["syntax"])(entry, instance, Reader(findings))
     else:
         findings.problem(f"{entry['name']} runs as process {instance.processes[0].pid}, but where its configuration lies is not known")
+    if not shown and not findings.uses and entry["syntax"] in _BY_ARGUMENTS:
+        return None
     service["listeners"], service["uses"] = _numbered(findings.uses)
     service["problems"] += findings.problems + list(_not_listening(service["listeners"], instance.processes))
     service["active"] = _active(service)
     return service
 
 
-_READERS: t.Dict[str, t.Callable[[_Instance, Reader], None]] = {
-    "nginx": lambda instance, reader: read_nginx(instance.configurations[0], reader),
-    "apache": lambda instance, reader: read_apache(instance.configurations[0], reader, instance.arguments),
-    "haproxy": lambda instance, reader: read_haproxy(instance.configurations, reader),
-}
+def _of_instance(entry: Entry, number: str) -> Entry:
+    """The entry with the number of an instance in its unit and commands; without one, `@{instance}` is left out."""
+    if not any("{instance}" in str(entry[key]) for key in _COPIED):
+        return entry
+    told = {key: _replaced(entry[key], number) for key in _COPIED}
+    return dict(entry, **told)
+
+
+def _replaced(value: t.Any, number: str) -> t.Any:
+    if isinstance(value, list):
+        return [_replaced(each, number) for each in value]
+    if not isinstance(value, str):
+        return value
+    return value.replace("{instance}", number) if number else value.replace("@{instance}", "").replace("{instance}", "")
+
+
+def _bound(processes: t.Sequence[Process]) -> t.Optional[t.Set[t.Tuple[str, int]]]:
+    """What the processes listen on; None when that cannot be seen."""
+    if any(process.listeners is None for process in processes):
+        return None
+    return {place for process in processes for place in process.listeners or ()}
+
+
+Read = t.Callable[[Entry, Instance, Reader], None]
+
+
+def _reader(syntax: str) -> Read:
+    """The reader of a configuration language, imported where it is needed: most hosts have few of the services."""
+    # ruff: noqa: PLC0415
+    if syntax == "nginx":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_nginx import read_nginx
+
+        return lambda _entry, instance, reader: read_nginx(instance.configurations[0], reader)
+    if syntax == "apache":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_apache import read_apache
+
+        return lambda _entry, instance, reader: read_apache(instance.configurations[0], reader, instance.arguments)
+    if syntax == "haproxy":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_haproxy import read_haproxy
+
+        return lambda _entry, instance, reader: read_haproxy(instance.configurations, reader)
+    return _reader_by_rows(syntax)
+
+
+def _reader_by_rows(syntax: str) -> Read:
+    read: t.Callable[[Entry, t.Optional[bytes], Reader, t.Sequence[bytes], t.Optional[t.Set[t.Tuple[str, int]]]], None]
+    if syntax == "exim":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_exim import read_exim
+
+        read = read_exim
+    elif syntax == "prosody":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_prosody import read_prosody
+
+        read = read_prosody
+    elif syntax == "folder":
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_settings import read_folder
+
+        read = read_folder
+    else:
+        from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_settings import read_settings
+
+        read = read_settings
+    return lambda entry, instance, reader: read(entry, next(iter(instance.configurations), None), reader, instance.arguments, _bound(instance.processes))
 
 
 def _service(entry: Entry, name: str, processes: t.Sequence[Process]) -> Service:
@@ -127,9 +202,9 @@ def _numbered(uses: t.Sequence[Use]) -> t.Tuple[t.List[t.Dict[str, t.Any]], t.Li
     for use in uses:
         for listener in use.listeners:
             numbers.setdefault(listener, len(numbers))
-            told = listeners.setdefault(listener, {"address": listener.address, "port": listener.port, "names": [], "protocol": "tls"})
+            told = listeners.setdefault(listener, dict(listener._asdict(), names=[]))
             told["names"].extend(name for name in use.names if name not in told["names"])
-        files = {field: path and path_text(path) for field, path in zip(use._fields[:4], use[:4])}
+        files = {field: path and path_text(path) for field, path in zip(use._fields, use.files())}
         shown.append(dict(files, names=list(use.names), listeners=[numbers[listener] for listener in use.listeners]))
     return list(listeners.values()), shown
 
@@ -142,76 +217,3 @@ def _not_listening(listeners: t.Sequence[t.Dict[str, t.Any]], processes: t.Seque
     ports = {port for each in seen for _address, port in each or ()}
     for port in sorted({listener["port"] for listener in listeners} - ports):
         yield f"the configuration has a listener on port {port}, but no process of the service listens there"
-
-
-def _instances(entry: Entry, processes: t.Sequence[Process]) -> t.List[_Instance]:
-    """One for each configuration that runs, and the usual one when it lies there and does not run."""
-    usual = next(((path,) for path in map(path_bytes, entry["configurations"]) if os.path.isfile(path)), ())
-    found: t.Dict[t.Tuple[bytes, ...], _Instance] = {}
-    for group in _groups(processes):
-        arguments = _arguments(group[0])
-        configurations = _NAMED[entry["syntax"]](arguments) or usual
-        before = found.get(configurations, _Instance(configurations, (), arguments))
-        found[configurations] = before._replace(processes=before.processes + group)
-    if usual and not any(instance.configurations[:1] == usual for instance in found.values()):
-        found[usual] = _Instance(usual, (), ())
-    return list(found.values())
-
-
-def _groups(processes: t.Sequence[Process]) -> t.List[t.Tuple[Process, ...]]:
-    """The processes as groups of a first one (whose parent is not of them) and its descendants."""
-    by_pid = {process.pid: process for process in processes}
-    groups: t.Dict[int, t.List[Process]] = {}
-    for process in processes:
-        first = process
-        for _generation in range(len(by_pid)):
-            if first.parent not in by_pid:
-                break
-            first = by_pid[first.parent]
-        groups.setdefault(first.pid, []).append(process)
-    return [tuple(sorted(group, key=lambda process: process.pid != first)) for first, group in groups.items()]
-
-
-def _arguments(process: Process) -> t.Tuple[bytes, ...]:
-    """The arguments behind the program's name; nginx's first process shows them in its title."""
-    if process.argv[0].startswith(b"nginx: "):
-        return tuple(b" ".join(process.argv).split()[3:])
-    return process.argv[1:]
-
-
-def _options(arguments: t.Sequence[bytes], letter: bytes) -> t.List[bytes]:
-    """The values of an option such as `-c FILE` or `-cFILE`."""
-    following = zip(arguments, [*arguments[1:], b""])
-    return [value if argument == letter else argument[2:] for argument, value in following if argument[:2] == letter and (argument != letter or value)]
-
-
-def _nginx_configuration(arguments: t.Sequence[bytes]) -> t.Tuple[bytes, ...]:
-    prefix = (_options(arguments, b"-p") or [b""])[-1]
-    named = _options(arguments, b"-c")
-    if not named and prefix:
-        usual = os.path.join(prefix, b"conf/nginx.conf")
-        named = [usual] if os.path.isfile(usual) else []
-    return _known([os.path.join(prefix, path) for path in named[-1:]])
-
-
-def _apache_configuration(arguments: t.Sequence[bytes]) -> t.Tuple[bytes, ...]:
-    root = (_options(arguments, b"-d") or [b""])[-1]
-    return _known([os.path.join(root, path) for path in _options(arguments, b"-f")[-1:]])
-
-
-def _haproxy_configurations(arguments: t.Sequence[bytes]) -> t.Tuple[bytes, ...]:
-    folder = (_options(arguments, b"-C") or [b""])[-1]
-    behind = list(arguments[arguments.index(b"--") + 1 :]) if b"--" in arguments else []
-    return _known([os.path.join(folder, path) for path in _options(arguments, b"-f") + behind])
-
-
-def _known(paths: t.Sequence[bytes]) -> t.Tuple[bytes, ...]:
-    """The paths; none of them when one is relative to a folder that is not known."""
-    return tuple(paths) if all(path.startswith(b"/") for path in paths) else ()
-
-
-_NAMED: t.Dict[str, t.Callable[[t.Sequence[bytes]], t.Tuple[bytes, ...]]] = {
-    "nginx": _nginx_configuration,
-    "apache": _apache_configuration,
-    "haproxy": _haproxy_configurations,
-}

@@ -7,7 +7,7 @@ import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, service_table, services, units
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import services, units
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.look import look_service
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
@@ -19,8 +19,7 @@ Watched = t.Dict[str, t.Any]  # {"service", "uses", "active": bool, "validation"
 
 def services_here(entries: t.Sequence[t.Dict[str, t.Any]]) -> t.List[t.Dict[str, t.Any]]:
     """Return every service of this host that the table with the user's entries knows."""
-    table = service_table.check_entries(list(entries))
-    return services.find_services(table, processes.listening(services.process_names(table)).processes)
+    return services.services_here(entries)[0]
 
 
 def watched(declared: Declared, found: t.Sequence[t.Dict[str, t.Any]]) -> t.Tuple[t.List[Watched], t.List[str]]:

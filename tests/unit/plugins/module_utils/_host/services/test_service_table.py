@@ -7,7 +7,8 @@ import json
 import unittest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import ENTRIES, check_entries
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import entries
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import all_shipped, check_entries
 
 DECLARED = {
     "name": "ldap",
@@ -27,20 +28,28 @@ class Shipped(unittest.TestCase):
         entries = check_entries([])
         self.assertEqual(json.loads(json.dumps(entries)), entries)
         self.assertEqual(check_entries(entries), entries)
-        self.assertEqual(list(ENTRIES), entries)
+        self.assertEqual(list(all_shipped().values()), entries)
+
+    def test_entries_are_as_the_schema_says(self):
+        """Given by a user, each shipped entry is accepted, and completed to the same."""
+        table = by_name(check_entries([]))
+        for entry in all_shipped().values():
+            with self.subTest(entry=entry["name"]):
+                self.assertEqual(by_name(check_entries([entry]))[entry["name"]], table[entry["name"]])
+                self.assertTrue(entry["processes"])
+        self.assertGreaterEqual(len(table), 18)
+        self.assertEqual(set(entries.OTHERS) | {entry["name"] for entry in entries.WEB_SERVERS}, set(table))
 
     def test_what_validation_proves(self):
         """nginx and haproxy check the pair; apache only its syntax, and a bad pair ends it."""
-        table = by_name(ENTRIES)
-        self.assertEqual(
-            {name: (entry["validates"], entry["reload"]) for name, entry in table.items()},
-            {
-                "nginx": ("pair", "keeps_old_on_error"),
-                "apache": ("syntax", "dies_on_error"),
-                "httpd": ("syntax", "dies_on_error"),
-                "haproxy": ("pair", "keeps_old_on_error"),
-            },
-        )
+        table = by_name(check_entries([]))
+        wanted = {
+            "nginx": ("pair", "keeps_old_on_error"),
+            "apache": ("syntax", "dies_on_error"),
+            "httpd": ("syntax", "dies_on_error"),
+            "haproxy": ("pair", "keeps_old_on_error"),
+        }
+        self.assertEqual({name: (table[name]["validates"], table[name]["reload"]) for name in wanted}, wanted)
         self.assertTrue(table["haproxy"]["loads_folder"])
 
 

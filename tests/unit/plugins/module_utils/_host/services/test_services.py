@@ -11,10 +11,10 @@ import tempfile
 import unittest
 from unittest import mock
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.services import units
+from ansible_collections.certops.fleet.plugins.module_utils._host.services import entries, units
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Process
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
-from ansible_collections.certops.fleet.plugins.module_utils._host.services.services import find_services, process_names
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.services import find_services
 
 SITE = "http { server { listen 443 ssl; listen [::]:443 ssl; server_name a.example; ssl_certificate /a.pem; ssl_certificate_key /a.key; } }"
 TITLE = b"nginx: master process /usr/sbin/nginx -g daemon on; master_process on;"
@@ -59,8 +59,8 @@ class Services(unittest.TestCase):
                 "unit": "nginx.service",
                 "active": None,
                 "configuration": path,
-                "uses": [{"certificate": "/a.pem", "key": "/a.key", "chain": None, "folder": None, "names": ["a.example"], "listeners": [0, 1]}],
-                "listeners": [{"address": address, "port": 443, "names": ["a.example"], "protocol": "tls"} for address in ("127.0.0.1", "::1")],
+                "uses": [{"certificate": "/a.pem", "key": "/a.key", "chain": None, "folder": None, "store": None, "names": ["a.example"], "listeners": [0, 1]}],
+                "listeners": [{"address": address, "port": 443, "protocol": "tls", "names": ["a.example"]} for address in ("127.0.0.1", "::1")],
                 "validate": ["nginx", "-t", "-q", "-c", path],
                 "validates": "pair",
                 "reload": "keeps_old_on_error",
@@ -161,7 +161,9 @@ class Services(unittest.TestCase):
         }
         (found,) = find_services(check_entries([entry])[-1:], [])
         self.assertEqual((found["active"], found["unit"], found["problems"], found["validate"]), (True, None, [], ["demo", "--check=/nowhere/demo.conf"]))
-        self.assertEqual(found["uses"], [{"certificate": "/d.pem", "key": "/d.key", "chain": None, "folder": None, "names": [], "listeners": [0]}])
+        self.assertEqual(
+            found["uses"], [{"certificate": "/d.pem", "key": "/d.key", "chain": None, "folder": None, "store": None, "names": [], "listeners": [0]}]
+        )
         self.write("pid", "999999999")
         self.assertFalse(find_services(check_entries([entry])[-1:], [])[0]["active"])
 
@@ -176,7 +178,12 @@ class Services(unittest.TestCase):
     def test_nothing_there(self):
         """A host without any of it has no service; the names to look for are those of the table."""
         self.assertEqual(find_services(self.entries(nginx=["missing.conf"]), []), [])
-        self.assertIn("nginx", process_names(check_entries([])))
+        self.assertIn("nginx", entries.process_names())
+
+    def test_only_what_is_present_is_read(self):
+        """The table of the other services is imported where one of them runs or lies, and not for a web server."""
+        self.assertEqual([entry["name"] for entry in entries.present(["nginx"]) if entry["name"] == "nginx"], ["nginx"])
+        self.assertEqual([entry["name"] for entry in entries.present(["redis-server"]) if entry["name"] == "redis"], ["redis"])
 
 
 if __name__ == "__main__":
