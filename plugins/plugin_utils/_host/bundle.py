@@ -38,7 +38,7 @@ _SCAN = (
     "transaction/files.py",
 )
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
-_JOURNAL = ("services/look.py", *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
+_JOURNAL = (*_in("services", "look", "starttls"), *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
 _INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))
 _LOOKING = (*_GROUND, *_SERVICES, *_FILES, *_JOURNAL)
 _CHANGING = (*_LOOKING, "transaction/prepare.py")

@@ -43,13 +43,14 @@ class HandshakeRefused(LookError):
     """The listener answered, but there was no handshake by the standard library; openssl may see more."""
 
 
-def look(address: str, port: int, name: str, key_type: str = "any", seconds: float = SECONDS) -> Seen:
+def look(address: str, port: int, name: str, key_type: str = "any", *, seconds: float = SECONDS, protocol: str = "tls") -> Seen:
     """Make one whole handshake and return what was shown: {"address", "port", "name", "key_type", "sha256", "spki", "der", "error"}.
 
     `name` is sent as SNI when it is a DNS name; with '' or an address none is sent. `key_type` asks for the certificate of that kind where a
-    server has several. Nothing is verified; old protocols and weak keys are welcome; a client certificate that is demanded is not needed.
+    server has several, `protocol` for TLS by its STARTTLS (starttls.py). Nothing is verified; old protocols and weak keys are welcome; a client
+    certificate that is demanded is not needed.
     """
-    return _look(address, port, name, key_type, seconds)[0]
+    return _look(Place(address, port, protocol), name, key_type, seconds)[0]
 
 
 def look_service(
@@ -61,51 +62,62 @@ def look_service(
     silent, is asked once.
     """
     seen: t.List[Seen] = []
-    silent: t.Set[t.Tuple[str, int]] = set()
-    for address, port, name, key_type in _questions(service, uses, key_types, names):
+    silent: t.Set[Place] = set()
+    for place, name, key_type in _questions(service, uses, key_types, names):
         for _again in range(times):
-            if (address, port) in silent:
+            if place in silent:
                 break
-            result, answered = _look(address, port, name, key_type, SECONDS)
+            result, answered = _look(place, name, key_type, SECONDS)
             if result not in seen:
                 seen.append(result)
             if not answered:
-                silent.add((address, port))
+                silent.add(place)
             if result["error"]:
                 break
     return seen
 
 
-def _look(address: str, port: int, name: str, key_type: str, seconds: float) -> t.Tuple[Seen, bool]:
+class Place(t.NamedTuple):
+    """Where to look, and in which protocol."""
+
+    address: str
+    port: int
+    protocol: str = "tls"
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def _look(place: Place, name: str, key_type: str, seconds: float) -> t.Tuple[Seen, bool]:
     """What was seen, and whether the listener answered at all."""
-    seen: Seen = {"address": address, "port": port, "name": name, "key_type": key_type, "sha256": None, "spki": None, "der": None, "error": None}
+    seen: Seen = {"address": place.address, "port": place.port, "name": name, "key_type": key_type, "sha256": None, "spki": None, "der": None, "error": None}
     try:
-        certificate = _shown(address, port, _server_name(name), key_type, time.monotonic() + seconds)
+        certificate = _shown(place, server_name(name), key_type, time.monotonic() + seconds)
     except LookError as exc:
-        seen["error"] = f"{_place(address, port)} {exc}"
+        seen["error"] = f"{place} {exc}"
         return seen, not isinstance(exc, NoAnswer)
     seen.update(sha256=hashlib.sha256(certificate).hexdigest(), der=base64.b64encode(certificate).decode())
     try:
         seen["spki"] = x509.facts(certificate).spki
     except DerError as exc:
-        seen["error"] = f"{_place(address, port)} showed a certificate that cannot be read: {exc}"
+        seen["error"] = f"{place} showed a certificate that cannot be read: {exc}"
     return seen, True
 
 
 def _questions(
     service: t.Dict[str, t.Any], uses: t.Sequence[t.Dict[str, t.Any]], key_types: t.Sequence[str], names: t.Sequence[str]
-) -> t.List[t.Tuple[str, int, str, str]]:
-    asked: t.Dict[t.Tuple[str, int, str, str], None] = {}
+) -> t.List[t.Tuple[Place, str, str]]:
+    asked: t.Dict[t.Tuple[Place, str, str], None] = {}
     for use in uses:
         for index in use["listeners"]:
             listener = service["listeners"][index]
             for name in use["names"] or names or [""]:
                 for key_type in key_types:
-                    asked[(listener["address"], listener["port"], name, key_type)] = None
+                    asked[(Place(listener["address"], listener["port"], listener.get("protocol", "tls")), name, key_type)] = None
     return list(asked)
 
 
-def _server_name(name: str) -> t.Optional[str]:
+def server_name(name: str) -> t.Optional[str]:
     """The name to send (RFC 6066 section 3: DNS names only, no trailing dot)."""
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -121,19 +133,19 @@ def _server_name(name: str) -> t.Optional[str]:
     return bare
 
 
-def _shown(address: str, port: int, name: t.Optional[str], key_type: str, end: float) -> bytes:
+def _shown(place: Place, name: t.Optional[str], key_type: str, end: float) -> bytes:
     """The certificate in DER. The standard library sees most; it cannot ask for a key type in TLS 1.3, and forgets what it saw when a handshake fails."""
     if key_type not in KEY_TYPES:
         raise LookError(f"was not asked, because the key type must be one of {', '.join(KEY_TYPES)}, got {key_type!r}")
-    connected = _connected(address, port, end)
-    peer = connected.getpeername()[0]
+    connected = connect(place, name, end)
+    peer = Place(connected.getpeername()[0], place.port, place.protocol)
     try:
         if key_type not in _CIPHERS:
             raise HandshakeRefused("was not asked")
         return _of_type(_by_library(connected, name, key_type, end), key_type)
     except HandshakeRefused:
         connected.close()
-        certificate = _by_openssl(_place(peer, port), name, key_type, end)
+        certificate = _by_openssl(peer, name, key_type, end)
         if certificate is None and key_type == "any":
             raise
         if certificate is None:
@@ -155,13 +167,34 @@ def _of_type(certificate: bytes, key_type: str) -> bytes:
     return certificate
 
 
-def _connected(address: str, port: int, end: float) -> socket.socket:
+def connect(place: Place, name: t.Optional[str], end: float) -> socket.socket:
+    """A connection to where TLS begins, after the STARTTLS of the protocol. Raises NoAnswer, or LookError for a server that does not offer it."""
     try:
-        return socket.create_connection((address, port), timeout=_left(end))
+        connected = socket.create_connection(place[:2], timeout=_left(end))
     except socket.timeout:
         raise _late() from None
     except (OSError, ValueError, OverflowError) as exc:
         raise NoAnswer(f"cannot be connected to: {getattr(exc, 'strerror', None) or exc}") from None
+    if place.protocol != "tls":
+        try:
+            _begin(connected, place.protocol, name, end)
+        except LookError:
+            connected.close()
+            raise
+    return connected
+
+
+def _begin(connected: socket.socket, protocol: str, name: t.Optional[str], end: float) -> None:
+    from ansible_collections.certops.fleet.plugins.module_utils._host.services import starttls  # noqa: PLC0415 (few listeners need it)
+
+    try:
+        starttls.speak(connected, protocol, name or "", lambda: _left(end))
+    except socket.timeout:
+        raise _late() from None
+    except starttls.StarttlsError as exc:
+        raise LookError(str(exc)) from None
+    except OSError as exc:
+        raise LookError(f"ended before TLS began: {exc.strerror}") from None
 
 
 def _by_library(connected: socket.socket, name: t.Optional[str], key_type: str, end: float) -> bytes:
@@ -200,10 +233,12 @@ def _context(key_type: str) -> t.Any:
     return context
 
 
-def _by_openssl(place: str, name: t.Optional[str], key_type: str, end: float) -> t.Optional[bytes]:
+def _by_openssl(place: Place, name: t.Optional[str], key_type: str, end: float) -> t.Optional[bytes]:
     """Ask again by `openssl s_client`: it shows the certificate also when the handshake does not come to its end. None when there was none."""
-    argv = ["openssl", "s_client", "-connect", place, "-showcerts", "-no_ticket", "-legacy_server_connect", "-min_protocol", "TLSv1"]
+    argv = ["openssl", "s_client", "-connect", str(place), "-showcerts", "-no_ticket", "-legacy_server_connect", "-min_protocol", "TLSv1"]
     argv += ["-cipher", _EVERYTHING] + (["-servername", name] if name else [])
+    if place.protocol != "tls":
+        argv += ["-starttls", place.protocol, *(["-xmpphost", name] if name and place.protocol.startswith("xmpp") else [])]
     if key_type in _SIGNATURES:
         argv += ["-sigalgs", _SIGNATURES[key_type]]
     finished = run(argv, _left(end), limit=_CERTIFICATE_LIMIT)
@@ -226,7 +261,3 @@ def _left(end: float) -> float:
 
 def _late() -> NoAnswer:
     return NoAnswer("did not answer within the time of a look")
-
-
-def _place(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
