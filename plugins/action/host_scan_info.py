@@ -24,12 +24,14 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "full": {"type": "bool", "default": False},
     "cache_days": {"type": "int", "default": 7},
     "return_certificates": {"type": "bool", "default": False},
+    "probe": {"type": "str", "choices": ["none", "services", "all"], "default": "services"},
     "record": {"type": "bool", "default": True},
     "services": {"type": "list", "elements": "dict"},
     "store_passwords": {"type": "list", "elements": "str", "no_log": True},
     "inventory": {"type": "str"},
 }
 
+STALE = "service {service!r} serves another certificate on port {port} than its files hold: it was renewed, but never reloaded"
 REFUSED = "looked at as the user {user!r}, who may not read everything: what was refused is in problems; set become for a complete discovery"
 
 # Once for all hosts: this file is imported before the workers fork.
@@ -64,6 +66,7 @@ def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list
     # Without the host's name, so that Ansible prints it once a run.
     refused = not answer["privileged"] and any("Permission denied" in problem["reason"] for problem in answer["problems"])
     warnings = [REFUSED.format(user=answer["_host"].get("user"))] if refused else []
+    warnings += [STALE.format(**look) for look in result["not_loaded"]]
     return {"changed": False, "recorded": recorded, "twins": twins, "warnings": warnings, **result, **facts}
 
 

@@ -59,6 +59,13 @@ options:
         O(store_passwords).
     type: int
     default: 7
+  probe:
+    description:
+      - Which listeners are looked at on loopback, to see what they serve. RV(not_loaded) then names those that have not loaded what their files hold.
+      - V(services) looks at the services that were found and run, V(all) at everything that listens, which other servers may write into their logs.
+    type: str
+    choices: [none, services, all]
+    default: services
   return_certificates:
     description:
       - Whether everything that was found is returned. It goes into the inventory in any case; thousands of values are slow in a play.
@@ -129,7 +136,9 @@ certificates:
       description: What of it could not be parsed.
       type: str
 services:
-  description: The services that were found, with their listeners and the files they name.
+  description:
+    - The services that were found, with their listeners, the files they name, and in C(served) what the listeners show.
+    - The C(state) of that is C(same) as in the files, C(not_loaded) when the files hold another one, or C(unknown) to the disk.
   returned: when O(return_certificates=true)
   type: list
   elements: dict
@@ -186,6 +195,11 @@ privileged:
   description: Whether the scan ran as root.
   returned: success
   type: bool
+not_loaded:
+  description: Listeners that serve another certificate than the files of their service hold, with C(service), C(address), C(port) and C(sha256); at most 50.
+  returned: success
+  type: list
+  elements: dict
 recorded:
   description: Whether the result is in the inventory.
   returned: success

@@ -10,6 +10,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.base import Co
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, services
+from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Running
 
 Answer = t.Dict[str, t.Any]
 
@@ -21,6 +22,7 @@ def run(args: Answer, context: Context) -> Answer:
 
     args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
     known_bundles (their digests), home (look into /home as well), store_passwords (tried in order, after none),
+    probe (look at what listeners serve: none, services, all),
     cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
     Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
     summary, problems [{path, reason}],
@@ -60,4 +62,21 @@ def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> A
 def _looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
     looking.folders()
     looking.links()
-    return dict(looking.answer(frozenset(args["known_bundles"])), services=found)
+    answer = dict(looking.answer(frozenset(args["known_bundles"])), services=found)
+    if args.get("probe", "none") != "none":
+        _probe(looking, answer, running, args["probe"])
+    return answer
+
+
+def _probe(looking: scan.Scan, answer: t.Dict[str, t.Any], running: Running, mode: str) -> None:
+    """Look at what the listeners serve; imported only when something listens that may be looked at."""
+    found = answer["services"]
+    if mode != "all" and not any(service["active"] and service["pids"] and service["listeners"] for service in found):
+        return
+    from ansible_collections.certops.fleet.plugins.module_utils._host.services import probing  # noqa: PLC0415
+
+    probe = probing.Probe(looking.held, looking.certificates)
+    probe.services(found, running.processes)
+    if probing.checked(mode) == "all":
+        found.extend(probe.others(found))
+    answer["summary"].update(probing.counts(found))

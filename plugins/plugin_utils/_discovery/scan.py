@@ -28,6 +28,7 @@ def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *,
         "max_file_size": args.get("max_file_size", MAX_FILE_SIZE),
         "max_seconds": args.get("max_seconds") or None,
         "services": list(args.get("services") or ()),
+        "probe": args.get("probe") or "none",
         "known_bundles": list(known_bundles),
         "store_passwords": list(args.get("store_passwords") or ()),
         "cache_days": args.get("cache_days") or 0,
@@ -60,6 +61,12 @@ def _asn1_time(seconds: int | None) -> str | None:
         return None
 
 
+def not_loaded(answer: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The listeners that serve another certificate than the one in the files of their service: renewed, but never reloaded."""
+    looks = ((service["name"], look) for service in answer.get("services") or () for look in service.get("served") or ())
+    return [{"service": name, **{key: look[key] for key in ("address", "port", "sha256")}} for name, look in looks if look["state"] == "not_loaded"]
+
+
 def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetime) -> dict[str, t.Any]:
     """What a play gets: a summary, or everything. Thousands of values in a result cost more than finding them."""
     result = {
@@ -69,6 +76,7 @@ def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetim
         "left_over": answer["left_over"],
         "complete": answer["complete"],
         "privileged": answer["privileged"],
+        "not_loaded": not_loaded(answer)[:RETURNED_LINES],
     }
     if everything:
         result.update(certificates=found_certificates(answer, now), services=answer["services"], private_keys=answer["keys"], bundles=answer["bundles"])

@@ -31,6 +31,7 @@ _GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
 _WEB_SERVERS = _in("services", "service_apache", "service_haproxy", "service_nginx")
 _OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_settings", "service_table", "settings", "shipped")
 _SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
+_PROBING = _in("services", "hello", "look", "probing", "starttls")
 _SCAN = (
     *_in("scan", "cache", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
@@ -45,7 +46,7 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "scan": (*_GROUND, *_SERVICES, *_SCAN, "verb_scan.py"),
+    "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, "verb_scan.py"),
     "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),

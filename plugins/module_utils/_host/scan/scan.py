@@ -19,7 +19,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
 _LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
-_ROLES = ("certificate", "key", "chain", "folder")
+_ROLES = ("certificate", "key", "chain", "folder", "store")
 Used = t.Dict[bytes, t.Set[str]]
 
 
@@ -237,6 +237,16 @@ class Scan:
             return False
         self._left_over.add(b"/".join(path.split(b"/")[:3]))
         return True
+
+    def held(self, path: bytes) -> t.Set[str]:
+        """Return the SHA-256 of the certificates that were found in a file."""
+        file = self._found.files.get(os.path.realpath(path))
+        return set() if file is None else {digest for _entry, digest in file.certificates}
+
+    @property
+    def certificates(self) -> t.Container[str]:
+        """The SHA-256 of all certificates that were found."""
+        return self._found.marks
 
     def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
         """Return the rows of all that was found and left out."""

@@ -105,7 +105,7 @@ OTHERS: t.Dict[str, t.Tuple[t.Tuple[str, ...], t.Tuple[str, ...]]] = {
         ),
         ("java",),
     ),
-    "prosody": (("/etc/prosody/prosody.cfg.lua",), ("prosody",)),
+    "prosody": (("/etc/prosody/prosody.cfg.lua",), ("prosody", "lua5.4", "lua5.3", "lua5.2", "lua5.1", "lua")),
     "ejabberd": (("/etc/ejabberd/ejabberd.yml", "/opt/ejabberd/conf/ejabberd.yml"), ("beam.smp",)),
     "squid": (("/etc/squid/squid.conf",), ("squid",)),
     "cockpit": (("/etc/cockpit/ws-certs.d",), ("cockpit-tls", "cockpit-ws")),

@@ -44,9 +44,9 @@ class Running(t.NamedTuple):
     problems: t.List[str]
 
 
-def listening(names: t.Iterable[str]) -> Running:
-    """The processes of these names (comm or the last part of argv[0]) with what they listen on; those in containers are told and left out."""
-    wanted = {name.encode() for name in names}
+def listening(names: t.Optional[t.Iterable[str]]) -> Running:
+    """The processes of these names (comm or the last part of argv[0]; None: all) with what they listen on; those in containers are told and left out."""
+    wanted = {name.encode() for name in names or ()}
     wanted_comms = {name[:_COMM_LENGTH] for name in wanted}
     prefix = _own_prefix()
     sockets: t.Optional[t.Dict[bytes, t.Tuple[str, int]]] = None
@@ -56,7 +56,7 @@ def listening(names: t.Iterable[str]) -> Running:
         argv, status = _argv(pid), _status(pid)
         name = status.get(b"Name", b"")
         called = argv[0].split(b"/")[-1] if argv else b""
-        if not argv or not (name in wanted_comms or called in wanted):
+        if not argv or not (names is None or name in wanted_comms or called in wanted):
             continue
         shown = (called if called in wanted else name).decode("utf-8", "backslashreplace")
         if len(status.get(b"NSpid", b"").split()) > 1:

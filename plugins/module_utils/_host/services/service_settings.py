@@ -24,7 +24,8 @@ Row = t.Dict[str, t.Any]
 Bound = t.Optional[t.Set[t.Tuple[str, int]]]  # what the processes listen on, None when that cannot be seen
 _ROLES = ("certificate", "key", "chain", "folder", "store")
 _VARIABLE = re.compile(rb"\$(?:\{([\w.-]+)\}|\(([\w.-]+)\)|([A-Za-z_]\w*))")
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.]*://)?(?:(\[[0-9a-f:.]*\]|[^:\[\]\s/]*|[0-9a-f:.]*::):{1,2})?([0-9]{1,5})(?:\s+(\S+))?/?")
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.]*://)?(?:(\[[0-9a-f:.]*\]|[0-9a-f:.]*|[^:\[\]\s/]*):)?([0-9]{1,5})(?:\s+(\S+))?/?")
+_KEY_ENDINGS = (b".key", b"key.pem")
 _REPLACED = 5  # variables in the values of variables
 _OPTION = re.compile(rb"--?([A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
 _DEFINED = re.compile(rb"-D([\w.]+)=(.*)", re.DOTALL)
@@ -91,7 +92,12 @@ class Rows:
 
     def _use(self, scope: Scope, row: Row, names: t.Tuple[str, ...], listeners: t.Tuple[Listener, ...]) -> None:
         key, chain, folder = (self._first(scope, row[role]) for role in ("key", "chain", "folder"))
-        for certificate in self._paths(scope, row["certificate"]):
+        certificates = self._paths(scope, row["certificate"])
+        if key is None and len(certificates) > 1:  # one setting names the files of both
+            key = next((path for path in certificates if path.endswith(_KEY_ENDINGS)), None)
+        for certificate in certificates:
+            if certificate == key and len(certificates) > 1:
+                continue
             self._findings.add(Use(certificate, key or certificate, chain, folder, None, names, listeners))
         for store in self._paths(scope, row["store"]):
             self._findings.add(Use(store=store, names=names, listeners=listeners))

@@ -129,6 +129,7 @@ class _Lines:
         self._words = settings.words
         self._path = path
         self._open = [(prefix, scope)]  # the sections around, each with what its settings' names begin with
+        self._in_brackets = False  # such a section ends where an included file begins
 
     def line(self, line: bytes) -> None:
         if not line or line.startswith(_COMMENTS):
@@ -137,6 +138,7 @@ class _Lines:
             self._settings.reader.findings.problem(f"{path_text(self._path)} has a line of more than {_LINE_LIMIT} bytes, which was left out")
         elif line.startswith(b"[") and b"]" in line:
             del self._open[1:]
+            self._in_brackets = True
             self._section(line.strip(b"[ \t").rpartition(b"]")[0].strip(b"[] \t"))
         elif line.startswith(b"</") or line in (b"}", b"};"):
             del self._open[max(1, len(self._open) - 1) :]
@@ -174,7 +176,7 @@ class _Lines:
         prefix, scope = self._open[-1]
         name, value = named(match.group(1)), match.group(2)
         if name in self._words.includes:
-            _include(self._settings, cleaned(value), self._path, prefix, scope)
+            _include(self._settings, cleaned(value), self._path, *self._open[0 if self._in_brackets else -1])
         elif name in self._words.scopes:  # it lasts until the next of its kind
             around = scope.parent if scope.word in self._words.scopes and scope.parent is not None else scope
             self._open[-1] = (prefix, self._settings.begin(name, value, around))

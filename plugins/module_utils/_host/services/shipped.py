@@ -95,7 +95,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "unit": "dovecot.service",
         "validate": ["doveconf", "-c", "{configuration}"],
         "validates": "syntax",
-        "reload": "keeps_old_on_error",
+        "reload": "dies_on_error",
         "reads": {
             "scopes": ["local_name", "local"],
             "includes": ["!include", "!include_try"],
@@ -127,7 +127,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "exim",
         "configuration_arguments": {"-C": ""},
         "unit": "exim4.service",
-        "reload": "by_itself",
+        "reload": "dies_on_error",
         "reads": {
             "files": [
                 {"certificate": "tls_certificate", "key": "tls_privatekey"},
@@ -247,7 +247,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "lines",
         "configuration_arguments": {"": ""},
         "unit": "vsftpd.service",
-        "reload": "by_itself",
+        "reload": "restart",
         "reads": {
             "files": [
                 {"certificate": "rsa_cert_file", "key": "rsa_private_key_file"},
@@ -267,7 +267,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "unit": "proftpd.service",
         "validate": ["proftpd", "-t", "-c", "{configuration}"],
         "validates": "syntax",
-        "reload": "dies_on_error",
+        "reload": "by_itself",
         "reads": {
             "scopes": ["virtualhost"],
             "includes": ["include"],
@@ -331,11 +331,12 @@ _SHIPPED: t.Sequence[Entry] = (
     {
         "name": "prosody",
         "syntax": "prosody",
+        "argument": "prosody",
         "configuration_arguments": {"--config": ""},
         "unit": "prosody.service",
         "validate": ["prosodyctl", "check", "config"],
         "validates": "syntax",
-        "reload": "keeps_old_on_error",
+        "reload": "dies_on_error",
         "reads_as": "prosody",
         "reads": {
             "names": ["virtualhost", "component"],
@@ -354,11 +355,12 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "yaml",
         "argument": "ejabberd",
         "unit": "ejabberd.service",
-        "reload": "keeps_old_on_error",
+        "reload": "dies_on_error",
         "reload_command": ["ejabberdctl", "reload-config"],
         "reads_as": "ejabberd",
         "reads": {
             "scopes": ["listen"],
+            "names": ["hosts"],
             "files": [{"certificate": ["certfiles", "certfile"]}, {"chain": "ca_file"}],
             "ports": [
                 _ports("port", None, when={"tls": True, "starttls": [False, None]}),
@@ -374,7 +376,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "unit": "squid.service",
         "validate": ["squid", "-k", "parse", "-f", "{configuration}"],
         "validates": "pair",
-        "reload": "keeps_old_on_error",
+        "reload": "dies_on_error",
         "reads": {
             "scopes": ["https_port", "http_port"],
             "includes": ["include"],

@@ -33,8 +33,20 @@ def answer(**changes: t.Any) -> dict[str, t.Any]:
 def test_request_of_the_defaults() -> None:
     """Without options the host looks into its default paths, without a limit of time."""
     request = scan_request(checked_arguments({}, ARGUMENT_SPEC), ("ab",))
-    expected = {"paths": None, "exclude": [], "home": False, "max_file_size": 2 << 20, "max_seconds": None, "services": [], "known_bundles": ["ab"]}
-    assert request == {**expected, "store_passwords": [], "cache_days": 7, "full": False, "keep": False}
+    assert request == {
+        "paths": None,
+        "exclude": [],
+        "home": False,
+        "max_file_size": 2 << 20,
+        "max_seconds": None,
+        "services": [],
+        "probe": "services",
+        "known_bundles": ["ab"],
+        "store_passwords": [],
+        "cache_days": 7,
+        "full": False,
+        "keep": False,
+    }
     assert Options.from_args(request).paths is None
 
 
