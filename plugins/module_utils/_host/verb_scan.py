@@ -34,10 +34,12 @@ def run(args: Answer, context: Context) -> Answer:
     for problem in running.problems:
         looking.problem(b"/proc", problem)
     looking.named(found, processes.process_paths() + processes.unit_paths())
-    result = _looked(looking, found, args)
+    answer = _looked(looking, found, args)
     if known is not None and args["keep"]:
         known.save(context.state)
-    return result
+    if args.get("probe", "none") != "none":
+        _probe(looking, answer, running, args["probe"])
+    return answer
 
 
 def _known(args: Answer, context: Context) -> t.Optional[cache.Cache]:
@@ -62,13 +64,10 @@ def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> A
 def _looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
     looking.folders()
     looking.links()
-    answer = dict(looking.answer(frozenset(args["known_bundles"])), services=found)
-    if args.get("probe", "none") != "none":
-        _probe(looking, answer, running, args["probe"])
-    return answer
+    return dict(looking.answer(frozenset(args["known_bundles"])), services=found)
 
 
-def _probe(looking: scan.Scan, answer: t.Dict[str, t.Any], running: Running, mode: str) -> None:
+def _probe(looking: scan.Scan, answer: Answer, running: Running, mode: str) -> None:
     """Look at what the listeners serve; imported only when something listens that may be looked at."""
     found = answer["services"]
     if mode != "all" and not any(service["active"] and service["pids"] and service["listeners"] for service in found):

@@ -50,7 +50,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),
-    "install": (*_CHANGING, *_INSTALL, *_SCAN, "verb_scan.py", "verb_install.py"),
+    "install": (*_CHANGING, *_INSTALL, *_PROBING, *_SCAN, "verb_scan.py", "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }
 
