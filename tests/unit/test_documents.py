@@ -57,6 +57,11 @@ def test_the_example_of_entries_is_accepted() -> None:
     assert names - set(service_table.all_shipped()) == {"broker", "ldap"}
 
 
+def test_every_entry_is_documented() -> None:
+    """With what of it was tried."""
+    assert set(service_table.all_shipped()) - _words("services.md") == set()
+
+
 @pytest.mark.parametrize("plugin", ["fleet", "fleet_summary"])
 def test_the_displays_are_documented(plugin: str) -> None:
     """How each is switched on, and the options that it has beside those of Ansible's default display."""
