@@ -93,6 +93,8 @@ def _list(check: Check) -> Check:
     return checked
 
 
+_PORT_OR_NULL = _or_null(_port)
+
 # Of each key: what it must be; what it is when left out stands in entries.py and shipped.py.
 _FIELDS: t.Dict[str, Check] = {
     "name": _text,
@@ -137,7 +139,7 @@ _FILE_FIELDS: t.Dict[str, Check] = {
 _PORT_FIELDS: t.Dict[str, Check] = {
     "setting": _names,
     "address": _names,
-    "port": _or_null(_port),
+    "port": _PORT_OR_NULL,
     "protocol": _one_of(PROTOCOLS),
     "when": _accepted,
 }
@@ -187,7 +189,10 @@ def _add(table: t.Dict[str, Entry], seen: t.Set[str], given: t.Any, at: str, pro
     if name in seen:
         problems.append(f"{at}.name must be unique, got {name!r} again")
     seen.add(name)
-    entry = _completed(dict(table.get(name, {}), **given), _FIELDS, entries.DEFAULTS, at, problems)
+    before = dict(table.get(name, {}))
+    if before.get("syntax") in READ_BY_ROWS and "syntax" not in given and (given.get("uses") or given.get("listeners")):
+        before.update(syntax="declared", reads={})  # it says everything itself
+    entry = _completed(dict(before, **given), _FIELDS, entries.DEFAULTS, at, problems)
     _complete_parts(entry, _PARTS, at, problems)
     if isinstance(entry["reads"], dict):
         entry["reads"] = _completed(entry["reads"], _READS_FIELDS, entries.READS_DEFAULTS, f"{at}.reads", problems)
@@ -211,7 +216,7 @@ def all_shipped() -> t.Dict[str, Entry]:
 
 def _from_template(check: Check, value: t.Any) -> t.Any:
     """Before ansible-core 2.19 a template makes text, also of a number and of a truth."""
-    if check is _port and isinstance(value, str) and re.match(r"[0-9]{1,5}\Z", value):
+    if check in (_port, _PORT_OR_NULL) and isinstance(value, str) and re.match(r"[0-9]{1,5}\Z", value):
         return int(value)
     if check is _boolean and value in ("True", "False"):
         return value == "True"
@@ -245,7 +250,7 @@ def _contradictions(entry: Entry, at: str) -> t.Iterator[str]:
     """What is wrong with an entry although each field of it is right."""
     if entry["validates"] in ("pair", "syntax") and entry["validate"] is None:
         yield f"{at}.validate must be a command when validates is {entry['validates']!r}"
-    if entry["syntax"] in READ_BY_ROWS and not (entry["reads"] or {}).get("files"):
+    if entry["syntax"] in READ_BY_ROWS and isinstance(entry["reads"], dict) and not entry["reads"].get("files"):
         yield f"{at}.reads.files must say which settings name files when syntax is {entry['syntax']!r}"
     if entry["syntax"] != "declared" and (entry["uses"] or entry["listeners"]):
         yield f"{at}.uses and listeners are for the syntax 'declared', a service of the syntax {entry['syntax']!r} has them from its configuration"

@@ -73,6 +73,43 @@ class Users(unittest.TestCase):
         self.assertEqual((entry["unit"], entry["validates"]), ("edge.service", "pair"))
         self.assertEqual(by_name(check_entries([]))["nginx"]["unit"], "nginx.service")
 
+    def test_uses_for_a_shipped_name(self):
+        """Who says the files and listeners of a service that is read by rows says everything; its way to reload stays known."""
+        table = check_entries([{"name": "redis", "uses": DECLARED["uses"], "listeners": [{"port": 6380}]}])
+        entry = by_name(table)["redis"]
+        self.assertEqual((entry["syntax"], entry["reads"]["files"], entry["reload"]), ("declared", [], "restart"))
+        self.assertEqual(check_entries(table), table)
+
+    def test_rows_and_settings(self):
+        """Names stand alone or in lists, truths in the ways of configurations; every wrong place is told."""
+        files = [{"certificate": "cert", "key": ["key", "/k.pem"], "when": {"tls": True, "mode": ["on", None, False]}}]
+        reads = {"files": files, "ports": [{"setting": "port", "port": "993", "protocol": "imap"}]}
+        entry = by_name(check_entries([{"name": "a", "syntax": "lines", "reads": reads}]))["a"]
+        (row,) = entry["reads"]["files"]
+        self.assertEqual((row["certificate"], row["key"]), (["cert"], ["key", "/k.pem"]))
+        self.assertEqual(row["when"], {"tls": ["true", "yes", "on", "1"], "mode": ["on", None, "false", "no", "off", "0"]})
+        self.assertEqual((entry["reads"]["ports"][0]["port"], entry["reads"]["base"]), (993, []))
+        for reads, message in (
+            ({}, "certops_services[0].reads.files must say which settings name files when syntax is 'lines'"),
+            (1, "certops_services[0].reads must be a dictionary, got 1"),
+            ({"files": [{"certificate": 1}]}, "certops_services[0].reads.files[0].certificate must be the name of a setting, or a list of names, got 1"),
+            (
+                {"files": [{"certificate": "c", "when": {"a": "b"}}]},
+                "certops_services[0].reads.files[0].when must be a dictionary of settings, each with true, false or a list of the values accepted, got",
+            ),
+            (
+                {"files": [{"certificate": "c"}], "ports": [{"protocol": "gopher"}]},
+                "certops_services[0].reads.ports[0].protocol must be one of tls, smtp, lmtp",
+            ),
+            ({"files": [{"certificate": "c"}], "color": 1}, "certops_services[0].reads.color is not known, accepted are files, ports, scopes, "),
+        ):
+            with self.subTest(reads=reads), self.assertRaises(HostError) as caught:
+                check_entries([{"name": "a", "syntax": "lines", "reads": reads}])
+            self.assertIn(message, str(caught.exception))
+        with self.assertRaises(HostError) as caught:
+            check_entries([{"name": "a", "configuration_arguments": ["-c"]}])
+        self.assertIn("configuration_arguments must be a dictionary of options, each with the file in the folder that it names", str(caught.exception))
+
     def test_result_is_accepted_again(self):
         """A table with users' entries is a fixed point, too."""
         table = check_entries([DECLARED, {"name": "nginx", "unit": None}])
