@@ -51,6 +51,7 @@ def listening(names: t.Optional[t.Iterable[str]]) -> Running:
     prefix = _own_prefix()
     sockets: t.Optional[t.Dict[bytes, t.Tuple[str, int]]] = None
     running = Running([], [])
+    first: t.Set[t.Tuple[int, str]] = set()
     elsewhere: t.Dict[str, int] = {}  # how many of each name run in containers
     for pid in _pids():
         argv, status = _argv(pid), _status(pid)
@@ -63,9 +64,13 @@ def listening(names: t.Optional[t.Iterable[str]]) -> Running:
             elsewhere[shown] = elsewhere.get(shown, 0) + 1
             continue
         sockets = _listening_sockets() if sockets is None else sockets
-        listeners = _listeners(pid, sockets)
+        parent = _number(status, b"PPid")
+        # Hundreds of workers have nothing but the sockets of their first process.
+        listeners = () if (parent, shown) in first else _listeners(pid, sockets)
+        if listeners:
+            first.add((pid, shown))
         unit = unit_of(_read(pid, "cgroup"), prefix)
-        running.processes.append(Process(pid, _number(status, b"PPid"), _number(status, b"Uid"), shown, argv, unit, listeners))
+        running.processes.append(Process(pid, parent, _number(status, b"Uid"), shown, argv, unit, listeners))
     running.problems.extend(f"{count} of the processes {name!r} run in containers and were not looked at" for name, count in sorted(elsewhere.items()))
     running.problems.extend(_hidden(running.processes))
     return running
