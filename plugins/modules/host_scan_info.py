@@ -169,7 +169,8 @@ requests:
   elements: dict
 summary:
   description:
-    - Counts of files, folders, bytes, certificates, places, keys, bundles, locked stores, crls, requests and SSH host certificates, and the seconds it took.
+    - Counts of files (those not read again in C(unchanged)), folders, bytes, certificates, places, keys, bundles, locked stores, crls, requests,
+      SSH host certificates and listeners looked at, and the seconds it took.
   returned: success
   type: dict
 problems:

@@ -70,6 +70,7 @@ def _looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answ
 def _probe(looking: scan.Scan, answer: Answer, running: Running, mode: str) -> None:
     """Look at what the listeners serve; imported only when something listens that may be looked at."""
     found = answer["services"]
+    answer["summary"].update(listeners=0, not_loaded=0)
     if mode != "all" and not any(service["active"] and service["pids"] and service["listeners"] for service in found):
         return
     from ansible_collections.certops.fleet.plugins.module_utils._host.services import probing  # noqa: PLC0415
