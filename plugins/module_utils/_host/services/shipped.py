@@ -334,8 +334,6 @@ _SHIPPED: t.Sequence[Entry] = (
         "argument": "prosody",
         "configuration_arguments": {"--config": ""},
         "unit": "prosody.service",
-        "validate": ["prosodyctl", "check", "config"],
-        "validates": "syntax",
         "reload": "dies_on_error",
         "reads_as": "prosody",
         "reads": {
@@ -416,8 +414,6 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "yaml",
         "configuration_arguments": {"--config-file": ""},
         "unit": "docker.service",
-        "validate": ["dockerd", "--validate", "--config-file", "{configuration}"],
-        "validates": "syntax",
         "reload": "restart",
         "reads": {
             "files": [{"certificate": "tlscert", "key": "tlskey"}, {"chain": "tlscacert"}],
