@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -17,7 +18,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {"path": {"type": "path", "required": True}, "
 
 def report(task: Task) -> dict[str, t.Any]:
     with task.inventory(create=task.check_mode) as inventory:
-        built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), inventory.documents("places"), now())
+        served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
+        places = itertools.chain(inventory.documents("places"), served)
+        built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), places, now())
     paths = write_report(task.args["path"], built, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}
 

@@ -56,11 +56,19 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import verb_discard, verb_inspect, verb_install, verb_outcome, verb_request, verb_scan
+from ansible_collections.certops.fleet.plugins.module_utils._host import (
+    verb_discard,
+    verb_endpoints,
+    verb_inspect,
+    verb_install,
+    verb_outcome,
+    verb_request,
+    verb_scan,
+)
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import packed_answer
 
 # A module carries what it imports; the program finds the verb by its name.
-CARRIED = (verb_discard, verb_inspect, verb_install, verb_outcome, verb_request, verb_scan)
+CARRIED = (verb_discard, verb_endpoints, verb_inspect, verb_install, verb_outcome, verb_request, verb_scan)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ options:
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, bundles, keys, crls, requests, services, scans, issuances, issuers, events]
+    choices: [hosts, certificates, places, endpoints, bundles, keys, crls, requests, services, scans, issuances, issuers, events]
     default: certificates
   select:
     description:

@@ -18,7 +18,7 @@ import zlib
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError, state_folder
 from ansible_collections.certops.fleet.plugins.module_utils._host.evidence import host_evidence
 
-LOOKING = ("scan", "inspect", "outcome")
+LOOKING = ("scan", "inspect", "outcome", "endpoints")
 CHANGING = ("request", "install", "discard")
 PACKED_LIMIT = 16 * 1024 * 1024  # bytes of an answer on its way
 UNPACKED_LIMIT = 200 * 1024 * 1024

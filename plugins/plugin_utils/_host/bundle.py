@@ -47,6 +47,7 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
     "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, "verb_scan.py"),
+    "endpoints": ("run.py", "text.py", "x509/der.py", *_in("endpoint", "engine", "handshake", "hello", "openssl", "starttls", "wire"), "verb_endpoints.py"),
     "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),

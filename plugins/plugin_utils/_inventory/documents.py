@@ -138,10 +138,13 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
 
 def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     places = collections.defaultdict(list)
+    names = ("namespace", "host", "path", "alias", "class", "services", "first_seen", "last_seen", "gone_at")
     for place in _placed(connection, schema.places):
-        names = ("namespace", "host", "path", "alias", "class", "services", "first_seen", "last_seen", "gone_at")
         place_document = _place(place, now)
         places[place["certificate"]].append({name: place_document[name] for name in names})
+    for endpoint in _endpoints(connection, now):
+        if endpoint["sha256"] is not None:
+            places[endpoint["sha256"]].append({name: endpoint.get(name) for name in names})
     bundles = collections.defaultdict(set)
     for row in connection.execute(schema.bundle_members.select()):
         bundles[row.certificate].add(row.bundle)
@@ -239,6 +242,37 @@ def _record(row: t.Mapping[t.Any, t.Any]) -> Document:
     return {**_pick(row, "namespace", "host", "path", "entry", "format", "sha256"), **_used_file(row)}
 
 
+def _endpoints(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    """Places that were asked for; their path is host, port and name. A host that is not known goes by the name or address that was asked."""
+    endpoints, certificates, hosts = schema.endpoints, schema.certificates, schema.hosts
+    columns = (certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca, hosts.c.name.label("host"))
+    source = endpoints.outerjoin(certificates, certificates.c.sha256 == endpoints.c.certificate).outerjoin(hosts, hosts.c.id == endpoints.c.host_id)
+    for row in connection.execute(sa.select(endpoints, *columns).select_from(source).order_by(*endpoints.primary_key)).mappings():
+        yield {
+            **_pick(
+                row, "namespace", "target", "port", "name", "seen_from", "starttls", "address", "protocol", "cipher", "spki", "common_name", "is_ca", "reason"
+            ),
+            "host": row["host"] or row["target"],
+            "linked": row["host"] is not None,
+            "path": endpoint_place(row["target"], row["port"], row["name"]),
+            "class": "in_use",  # somebody serves it
+            "services": [],
+            "sha256": row["certificate"],
+            "chain": json.loads(row["chain_json"]),
+            "not_after": _time(row["not_after"]),
+            **health(row["not_after"], now=now),
+            **json.loads(row["facts_json"]),
+            "looked_at": _time(row["looked_at"]),
+            **_seen(row),
+        }
+
+
+def endpoint_place(target: str, port: int, name: str) -> str:
+    """As a reader knows an endpoint: host and port, and the name that was asked for where it is another one."""
+    where = f"[{target}]:{port}" if ":" in target else f"{target}:{port}"
+    return where if name in ("", target) else f"{where} ({name})"
+
+
 def _keys(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
     names = ("namespace", "host", "path", "entry", "alias", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
     for row in _placed(connection, schema.keys):
@@ -315,6 +349,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "hosts": _hosts,
     "certificates": _certificates,
     "places": _places,
+    "endpoints": _endpoints,
     "bundles": _bundles,
     "keys": _keys,
     "crls": _crls,

@@ -27,6 +27,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     TransitionError,
     moment,
 )
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 # An intent without a certificate may have been signed all the same: everything that ever had a serial can be revoked.
 TRANSITIONS: dict[str, frozenset[str]] = {
@@ -68,6 +69,13 @@ def get_issuer(connection: sa.Connection, name: str) -> Issuer | None:
     if row is None:
         return None
     return Issuer(name=row.name, kind=row.kind, certificate=row.certificate, chain=chain_from(row.chain_json), facts=json.loads(row.facts_json))
+
+
+def known_roots(connection: sa.Connection) -> list[bytes]:
+    """The self-issued certificates of all issuers and their chains."""
+    rows = connection.execute(schema.issuers.select()).all()
+    every = [der for row in rows for der in (row.certificate, *chain_from(row.chain_json)) if der]
+    return [der for der in dict.fromkeys(every) if certificate_info(der)["self_issued"]]
 
 
 def begin(connection: sa.Connection, intent: Intent, *, time: int) -> tuple[Issuance, Event]:

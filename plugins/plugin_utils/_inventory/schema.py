@@ -249,6 +249,32 @@ if sa is not None:
         *_seen(),
     )
 
+    # Identity: who asked, and host, port and name that were asked. What answers there differs with the network that one looks from.
+    endpoints = sa.Table(
+        "endpoints",
+        metadata,
+        sa.Column("namespace", sa.Text, primary_key=True),
+        sa.Column("seen_from", sa.Text, primary_key=True),  # host of the inventory, empty for the controller
+        sa.Column("target", sa.Text, primary_key=True),
+        sa.Column("port", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text, primary_key=True),  # empty where no name was asked for
+        _host(nullable=True),
+        sa.Column("address", sa.Text),
+        sa.Column("starttls", sa.Text, nullable=False),
+        _certificate(nullable=True),
+        sa.Column("chain_json", sa.Text, nullable=False),  # SHA-256 of what was shown, in that order
+        sa.Column("protocol", sa.Text),
+        sa.Column("cipher", sa.Text),
+        sa.Column("facts_json", sa.Text, nullable=False),  # whether it verifies, OCSP response, versions
+        sa.Column("reason", sa.Text),  # why the last look showed nothing, or not all
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("last_seen", sa.BigInteger, nullable=False),
+        sa.Column("looked_at", sa.BigInteger, nullable=False),
+        sa.Column("gone_at", sa.BigInteger),
+        sa.Index(None, "certificate"),
+        sa.Index(None, "host_id"),
+    )
+
     issuers = sa.Table(
         "issuers",
         metadata,

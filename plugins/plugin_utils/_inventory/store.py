@@ -11,12 +11,14 @@ import os
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, events, issuances, migrate, scans
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, issuances, migrate, scans
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, READ, WRITE, begin, create_file, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
+    EndpointsRecord,
+    EndpointsRecorded,
     Event,
     HostName,
     Intent,
@@ -107,6 +109,19 @@ class Inventory:
                 self._append(connection, event)
         return recorded
 
+    def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:
+        """Stores what endpoints showed."""
+        with self._read() as connection:
+            missing = certificates.missing(connection, told.certificates)
+        rows, names = certificates.parsed({sha256: told.certificates[sha256] for sha256 in sorted(missing)})
+        time = seconds(self._now())
+        with self._write() as connection:
+            certificates.add(connection, rows, names, time=time)
+            recorded, event = endpoints.record(connection, told, time=time, new_certificates=len(rows))
+            if event:
+                self._append(connection, event)
+        return recorded
+
     def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None) -> int:
         """Stores that a host gave nothing, and why."""
         now = self._now()
@@ -137,6 +152,11 @@ class Inventory:
         """The issuer of that name, None if there is none."""
         with self._read() as connection:
             return issuances.get_issuer(connection, name)
+
+    def known_roots(self) -> list[bytes]:
+        """The self-issued certificates of all issuers and their chains, in DER."""
+        with self._read() as connection:
+            return issuances.known_roots(connection)
 
     def begin_issuance(self, intent: Intent) -> Issuance:
         """Commits what is about to be signed. Raises SerialTakenError where the issuer has used the serial before."""

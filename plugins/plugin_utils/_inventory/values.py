@@ -61,6 +61,28 @@ class Recorded:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EndpointsRecord:
+    """What was seen of endpoints. ``seen_from`` is the host that looked, empty for the controller; ``certificates`` is DER by SHA-256.
+
+    Each endpoint has state, inventory_host, target, port, name, starttls, address, chain, protocol, cipher, reason and the names of ``endpoints.FACTS``.
+    """
+
+    namespace: str
+    seen_from: str
+    endpoints: t.Sequence[t.Mapping[str, t.Any]]
+    certificates: t.Mapping[str, bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndpointsRecorded:
+    """What recording endpoints did: places that are new or show another certificate, places that are gone, places of a host that is known."""
+
+    changed: int
+    gone: int
+    linked: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Issuer:
     """A CA that certificates are got from. ``certificate`` and ``chain`` are DER; ``facts`` is JSON and holds no secret."""
 

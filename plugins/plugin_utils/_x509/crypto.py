@@ -18,6 +18,7 @@ __all__ = [
     "ec",
     "ed25519",
     "hashes",
+    "ocsp",
     "require",
     "rsa",
     "serialization",
@@ -29,8 +30,9 @@ try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import ciphers, hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+    from cryptography.x509 import ocsp
 except ImportError as exc:
-    x509 = ciphers = hashes = serialization = dsa = ec = ed25519 = rsa = None  # type: ignore[assignment]
+    x509 = ciphers = hashes = ocsp = serialization = dsa = ec = ed25519 = rsa = None  # type: ignore[assignment]
     InvalidSignature = UnsupportedAlgorithm = RuntimeError  # type: ignore[assignment, misc]
     _missing: ImportError | None = exc
 else:

@@ -13,7 +13,7 @@ except ImportError:
     op = None  # type: ignore[assignment]
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:

@@ -73,7 +73,7 @@ class Answer(unittest.TestCase):
         """A verb that does not exist is refused with those that do; a module of that name is not imported."""
         for name in ("nothing", "", "../x", "scan.x"):
             with self.subTest(name=name):
-                self.assertRegex(program.answer(request(name))["error"], "verb .* is not known, it must be one of scan, inspect, outcome, request")
+                self.assertRegex(program.answer(request(name))["error"], "verb .* is not known, it must be one of scan, inspect, outcome, endpoints, request")
 
     def test_transaction_is_needed(self):
         """A changing verb without a transaction of 32 hexadecimal digits is refused."""
