@@ -130,7 +130,7 @@ def _of_text(text: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
     else:
         bare, named_ports = _divided(text)
         host, starttls = bare, None
-        ports = parse_ports(named_ports, f"target {text!r}") if named_ports else wanted.ports
+        ports = parse_ports(named_ports, f"target {_shown(text)}") if named_ports else wanted.ports
     for address, named in _addresses(host, text):
         origin = Origin(named=named)
         own = "" if _is_address(address) else address
@@ -170,9 +170,9 @@ def _of_url(text: str) -> tuple[str, tuple[int, ...], str]:
     except ValueError:
         raise _refused(text) from None
     if parts.scheme not in SCHEMES:
-        raise TargetError(f"target {text!r} has the scheme {parts.scheme!r}, accepted are {', '.join(sorted(SCHEMES))}")
+        raise TargetError(f"target {_shown(text)} has the scheme {parts.scheme!r}, accepted are {', '.join(sorted(SCHEMES))}")
     if not host or parts.username is not None or parts.password is not None or port == 0:
-        raise TargetError(f"target {text!r} must have a host, and no user or password")
+        raise TargetError(f"target {_shown(text)} must have a host, and no user or password")
     usual, starttls = SCHEMES[parts.scheme]
     return host, (port or usual,), starttls
 
@@ -229,7 +229,7 @@ def _host(host: str, text: str) -> str:
             return host.lower()
         return canonical_name(host).text
     except InvalidNameError as exc:
-        raise TargetError(f"target {text!r} must be {ACCEPTED}: {exc}") from None
+        raise TargetError(f"target {_shown(text)} must be {ACCEPTED}" + (f": {exc}" if len(host) <= 200 and "@" not in host else "")) from None
 
 
 def _name(text: str, of: str) -> str:
@@ -247,8 +247,14 @@ def _is_address(text: str) -> bool:
         return False
 
 
+def _shown(text: str) -> str:
+    """The text for a sentence: not endless, and without what may be a password."""
+    bare = re.sub(r"//[^/]*@", "//…@", text)
+    return repr(bare if len(bare) <= 200 else f"{bare[:200]}…")
+
+
 def _refused(text: str) -> TargetError:
-    return TargetError(f"target {text!r} must be {ACCEPTED}")
+    return TargetError(f"target {_shown(text)} must be {ACCEPTED}")
 
 
 def _require() -> None:

@@ -7,6 +7,7 @@ That is the whole chain, before Python 3.10, and the OCSP response.
 """
 
 import asyncio
+import binascii
 import contextlib
 import os
 import re
@@ -37,7 +38,7 @@ def read_messages(output: bytes) -> t.Tuple[t.Tuple[bytes, ...], t.Optional[byte
     found = _CERTIFICATE.search(output)
     if found is None:
         return (), None
-    body = bytes.fromhex(found.group(1).decode("ascii"))[4:]
+    body = binascii.a2b_hex(b"".join(found.group(1).split()))[4:]
     chain, staple = hello.certificate_message13(body)
     return tuple(chain), staple
 
