@@ -133,7 +133,7 @@ def _of_text(text: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
         ports = parse_ports(named_ports, f"target {_shown(text)}") if named_ports else wanted.ports
     for address, named in _addresses(host, text):
         origin = Origin(named=named)
-        own = "" if _is_address(address) else address
+        own = "" if _is_address(address.partition("%")[0]) else address
         yield from ((target, origin) for target in _questions(address, ports, wanted, own=own, starttls=starttls))
 
 
