@@ -13,8 +13,9 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, Issuer, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, seconds
 
 
 @pytest.fixture(name="full")
@@ -37,6 +38,9 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     result["places"][0]["services"] = ["nginx"]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
     inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
+    facts = dict.fromkeys(("inventory_host", "address", "protocol", "cipher", "reason", *FACTS))
+    endpoint = {**facts, "state": "failed", "target": "web1", "port": 443, "name": "", "starttls": "", "chain": []}
+    inventory.record_endpoints(EndpointsRecord("lab", "", [endpoint], {}))
     inventory.put_issuer(Issuer(name="internal", kind="embedded", certificate=tools.make_der("ca")))
     inventory.begin_issuance(tools.intent(serial=None))
     inventory.complete_issuance(1, der=ders[0], chain=())
