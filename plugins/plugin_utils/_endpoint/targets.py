@@ -107,8 +107,7 @@ def expand(targets: t.Iterable[str], hosts: t.Iterable[tuple[str, str]], wanted:
     for target, origin in itertools.chain(every, itertools.chain.from_iterable(_of_host(name, address, wanted) for name, address in hosts)):
         found.setdefault(target, origin)
         if len(found) > wanted.limit:
-            counted = "counted as addresses times ports times names"
-            raise TargetError(f"targets and groups are more than {wanted.limit} endpoints, {counted}: name fewer, or raise max_endpoints")
+            raise _too_many(wanted.limit)
     return found
 
 
@@ -131,7 +130,7 @@ def _of_text(text: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
         bare, named_ports = _divided(text)
         host, starttls = bare, None
         ports = parse_ports(named_ports, f"target {_shown(text)}") if named_ports else wanted.ports
-    for address, named in _addresses(host, text):
+    for address, named in _addresses(host, text, wanted.limit):
         origin = Origin(named=named)
         own = "" if _is_address(address.partition("%")[0]) else address
         yield from ((target, origin) for target in _questions(address, ports, wanted, own=own, starttls=starttls))
@@ -139,7 +138,7 @@ def _of_text(text: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
 
 def _of_host(name: str, address: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
     """A host of Ansible's inventory: connected to where Ansible does, asked for its name where that is one of the DNS."""
-    host = next(iter(_addresses(address, address)))[0]
+    host = next(iter(_addresses(address, address, wanted.limit)))[0]
     own = host if not _is_address(host) else ""
     if not own and "." in name:
         try:
@@ -190,36 +189,43 @@ def _divided(text: str) -> tuple[str, str]:
     return host, ports
 
 
-def _addresses(host: str, text: str) -> t.Iterator[tuple[str, bool]]:
+def _addresses(host: str, text: str, limit: int) -> t.Iterator[tuple[str, bool]]:
     """Each address or name, and whether it was named by itself."""
     match = _RANGE.fullmatch(host)
     if "/" in host:
-        yield from ((str(address), False) for address in _network(host, text))
+        yield from ((str(address), False) for address in _network(host, text, limit))
     elif match and _is_address(match[1]):
-        yield from ((str(address), False) for address in _range(match[1], match[2], text))
+        yield from ((str(address), False) for address in _range((match[1], match[2]), text, limit))
     elif "%" in host and _is_address(host.partition("%")[0]):
         yield host, True  # an address with the interface it is on
     else:
         yield _host(host, text), True
 
 
-def _network(host: str, text: str) -> t.Iterator[t.Any]:
+def _network(host: str, text: str, limit: int) -> t.Iterator[t.Any]:
     _require()
     try:
-        return t.cast("t.Iterator[t.Any]", netaddr.IPNetwork(host).iter_hosts())
+        network = netaddr.IPNetwork(host)
     except (netaddr.AddrFormatError, ValueError, TypeError):
         raise _refused(text) from None
+    if network.size > limit + 2:  # those of network and broadcast are none
+        raise _too_many(limit)
+    return t.cast("t.Iterator[t.Any]", network.iter_hosts())
 
 
-def _range(first: str, last: str, text: str) -> t.Iterator[t.Any]:
+def _range(ends: tuple[str, str], text: str, limit: int) -> t.Iterator[t.Any]:
     """From one address to another, of which the second may be the last number alone."""
     _require()
+    first, last = ends
     if last.isdigit() and "." in first:
         last = f"{first.rpartition('.')[0]}.{last}"
     try:
-        return iter(netaddr.IPRange(first, last))
+        addresses = netaddr.IPRange(first, last)
     except (netaddr.AddrFormatError, ValueError, TypeError):
         raise _refused(text) from None
+    if addresses.size > limit:
+        raise _too_many(limit)
+    return iter(addresses)
 
 
 def _host(host: str, text: str) -> str:
@@ -255,6 +261,11 @@ def _shown(text: str) -> str:
 
 def _refused(text: str) -> TargetError:
     return TargetError(f"target {_shown(text)} must be {ACCEPTED}")
+
+
+def _too_many(limit: int) -> TargetError:
+    counted = "counted as addresses times ports times names"
+    return TargetError(f"targets and groups are more than {limit} endpoints, {counted}: name fewer, or raise max_endpoints")
 
 
 def _require() -> None:
