@@ -49,11 +49,12 @@ def scan(task: Task) -> dict[str, t.Any]:
     targets = expand(task.args["targets"], hosts_of(task.args["groups"], task.variables), Wanted.from_args(task.args))
     if not targets:
         raise TargetError("targets and groups are empty: name at least one endpoint such as 'www.example.com:443'")
+    roots = read_roots(task.args["roots"])
     recording = task.args["record"] and not task.check_mode
     if recording:
         with task.inventory() as inventory:
             inventory.check_writable()
-    findings = Findings(Trust([*read_roots(task.args["roots"]), *known_roots(task)], now=now()), now())
+    findings = Findings(Trust([*roots, *known_roots(task)], now=now()), now())
     began, kept = time.monotonic(), t.cast("dict[str, bytes]", {})
     told = Told(len(targets), Display().display)
     for part in batches(targets):

@@ -189,7 +189,7 @@ class _Asked:
         """By the library; where that is refused, by a ClientHello that takes more than the library does."""
         try:
             return await self._library(self._looking._context)
-        except handshake.Refused as refused:
+        except handshake.LibraryRefused as refused:
             if refused.alert == handshake.NO_APPLICATION_PROTOCOL and self._settings.alpn:
                 return await self._library(self._looking._plain)
             try:
@@ -204,7 +204,7 @@ class _Asked:
             return shown
         try:
             older = await self._below13()
-        except handshake.Refused:
+        except handshake.LibraryRefused:
             return await self._by_openssl(shown) if shown.protocol == hello.VERSIONS[hello.TLS13] else shown
         except EndpointError:
             return shown

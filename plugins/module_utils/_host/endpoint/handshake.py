@@ -15,7 +15,7 @@ _DER = 2  # _ssl.ENCODING_DER
 _CIPHERS = "ALL:!aNULL:@SECLEVEL=0"
 
 
-class Refused(EndpointFailed):
+class LibraryRefused(EndpointFailed):
     """The other side speaks TLS and did not like the library's handshake: one of our own may see more."""
 
     def __init__(self, text: str, alert: t.Optional[int]) -> None:
@@ -50,7 +50,7 @@ def context(alpn: t.Sequence[str]) -> ssl.SSLContext:
 
 
 async def by_library(wire: Wire, using: ssl.SSLContext, name: t.Optional[str]) -> Shown:
-    """A whole handshake. Raises EndpointFailed where no certificate was seen, Refused where TLS is spoken all the same."""
+    """A whole handshake. Raises EndpointFailed where no certificate was seen, LibraryRefused where TLS is spoken all the same."""
     incoming, outgoing, heard = ssl.MemoryBIO(), ssl.MemoryBIO(), hello.Reply()
     channel = using.wrap_bio(incoming, outgoing, server_hostname=name)
     try:
@@ -102,7 +102,7 @@ def _from_the_clear(heard: hello.Reply, problem: str) -> Shown:
     if not heard.certificates:
         if heard.version is None and heard.alert is None:
             raise EndpointFailed("ended the connection instead of a handshake")
-        raise Refused(problem, heard.alert)
+        raise LibraryRefused(problem, heard.alert)
     return _shown(heard, problem)
 
 
@@ -157,7 +157,7 @@ async def in_the_clear(wire: Wire, version: int, name: t.Optional[str]) -> Shown
     if heard.foreign:
         raise EndpointFailed(f"does not speak TLS, it said {said(heard.foreign)}")
     if not heard.certificates:
-        raise Refused(heard.refusal, heard.alert)
+        raise LibraryRefused(heard.refusal, heard.alert)
     return _shown(heard, None)
 
 
