@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
 import typing as t
 from dataclasses import dataclass, field
 
 from figures import Figure, Goal, Sample, scaled
 from fleet import Fleet
-from measure import STATE, Controller, measured
+from listeners import LISTENERS, listening
+from measure import STATE, BenchError, Controller, measured
 from tree import build
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
@@ -22,6 +25,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import 
 FEW, MANY = 1, 100
 SIZES = (10, 20, 50, 100)
 PIPELINED = 5
+ROUNDS = 10
+WITHOUT_FLEET = {"tree", "endpoints"}
 LINES = {"peer_ping": "ping", "discover": "discover", "rotate": "rotate, nothing due"}
 
 Grown = dict[str, dict[int, list[Sample]]]
@@ -177,8 +182,23 @@ def growth_figures(bench: Bench) -> t.Iterator[Figure]:
         yield Figure(f"{LINES[playbook]}: memory of the greatest process with {many} hosts; with {few}", memory[0], memory[1], Goal("at most", 1.1), unit="MB")
 
 
+def endpoint_figures(bench: Bench) -> t.Iterator[Figure]:
+    """Seeing what listeners show, against the bare loop of asyncio that only connects and parses one certificate each."""
+    if shutil.which("nginx") is None:
+        raise BenchError("the comparison endpoints needs nginx on this machine")
+    sides: dict[str, list[float]] = {"ours": [], "floor": []}
+    with listening(STATE / "listeners") as targets:
+        for _run in range(bench.repeats):
+            for side, seconds in sides.items():
+                argv = [sys.executable, str(pathlib.Path(__file__).with_name("listeners.py")), side, str(targets), str(ROUNDS)]
+                seconds.append(float(subprocess.run(argv, capture_output=True, check=True, text=True).stdout))
+    what = f"{LISTENERS} listeners seen {ROUNDS} times, chains judged; connected, one certificate parsed"
+    yield Figure(what, tuple(sides["ours"]), tuple(sides["floor"]), Goal("at least", 0.75))
+
+
 COMPARISONS: dict[str, t.Callable[[Bench], t.Iterator[Figure]]] = {
     "tree": tree_figures,
+    "endpoints": endpoint_figures,
     "ping": ping_figures,
     "rotation": rotation_figures,
     "growth": growth_figures,

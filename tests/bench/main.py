@@ -18,7 +18,7 @@ import typing as t
 from importlib.metadata import version
 
 from chart import chart
-from comparisons import COMPARISONS, LINES, Bench, Grown
+from comparisons import COMPARISONS, LINES, WITHOUT_FLEET, Bench, Grown
 from figures import HEAD, Figure, Sample, line, markdown, replaced, rounded
 from fleet import Fleet
 from measure import ROOT, STATE, BenchError, Controller
@@ -45,7 +45,7 @@ def compared(asked: argparse.Namespace) -> tuple[list[Figure], Grown]:
     bench = Bench(Controller(), Fleet(asked.hosts), asked.repeats)
     print(line(HEAD), flush=True)
     try:
-        if set(asked.only) - {"tree"}:
+        if set(asked.only) - WITHOUT_FLEET:
             start(bench)
         for name in asked.only:
             for figure in COMPARISONS[name](bench):
