@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from ansible_collections.certops.fleet.plugins.doc_fragments.display import ModuleDocFragment
+from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint import starttls
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import service_table
+from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint import targets
+from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.scan import STATES
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 
@@ -60,6 +63,15 @@ def test_the_example_of_entries_is_accepted() -> None:
 def test_every_entry_is_documented() -> None:
     """With what of it was tried."""
     assert set(service_table.all_shipped()) - _words("services.md") == set()
+
+
+def test_every_conversation_is_documented() -> None:
+    """With its ports, and every scheme and state."""
+    words = _words("endpoints.md")
+    assert (set(starttls.PROTOCOLS) | set(targets.SCHEMES) | set(STATES)) - words == set()
+    rows = [line for line in DOCS.joinpath("endpoints.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for port, protocol in starttls.PORTS.items():
+        assert any(f"`{protocol}`" in line and re.search(rf"\b{port}\b", line) for line in rows), port
 
 
 @pytest.mark.parametrize("plugin", ["fleet", "fleet_summary"])

@@ -8,6 +8,7 @@ import hashlib
 import resource
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint import handshake, hello
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.openssl import by_openssl
@@ -17,6 +18,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.wire 
     EndpointClosed,
     EndpointError,
     EndpointFailed,
+    EndpointLate,
     EndpointUnreachable,
     Wire,
     connect,
@@ -28,6 +30,7 @@ SEEN, FAILED, CLOSED, UNREACHABLE = "seen", "failed", "closed", "unreachable"
 MOST_BYTES = 10 << 20  # of all certificates and OCSP responses of one answer
 _SPARE_FILES = 64
 _OPENSSL_AT_ONCE = 4
+_RESOLVERS = 32  # names at a time
 # accessMethod ocsp and the extension TLS feature: where one of them stands in a certificate, an OCSP response is asked for.
 _OCSP_MARKS = (b"\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x18")
 
@@ -59,12 +62,12 @@ class Settings(t.NamedTuple):
 def look_at(probes: t.Sequence[Probe], settings: Settings, told: t.Callable[[Row], None] = lambda _row: None) -> t.Dict[str, t.Any]:
     """Ask every question and return {"endpoints": [row], "certificates": {sha256: DER in base64}, "left_over": count}.
 
-    A row: index (of the probe), state (seen: a certificate was shown; failed: somebody is there; closed: nobody; unreachable: who
-    knows), reason, address, protocol, cipher,
-    alpn, chain [sha256], chain_count (null: only the first is known), staple (OCSP response in base64), protocols {version: true, false, null where it
-    could not be told}, seconds. `told` hears of each row. Nothing that is shown is verified.
+    A row: index (of the probe), state (seen: a certificate was shown; failed: somebody is there; closed: nobody; unreachable: who knows), reason, address,
+    protocol, cipher, alpn, chain [sha256], chain_count (null: only the first is known), staple (OCSP response in base64), protocols {version: true, false,
+    null where it could not be told}, seconds. `told` hears of each row. Nothing that is shown is verified.
     """
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_RESOLVERS))
     looking = _Looking(loop, probes, settings, told)
     fatal = []  # type: t.List[BaseException]
 
@@ -94,21 +97,22 @@ class _Looking:
         self.rows = []  # type: t.List[Row]
         self.certificates = {}  # type: t.Dict[str, str]
         self.left_over = 0
-        self._loop = loop
-        self._settings = settings
+        self.loop = loop
+        self.settings = settings
         self._told = told
         self._probes = iter(enumerate(probes))
         self._size = len(probes)
+        self._resolved = {}  # type: t.Dict[str, t.Sequence[Address]]
         self._kept = 0
         self._next = 0.0
         self._end = time.monotonic() + settings.max_seconds if settings.max_seconds else float("inf")
-        self._plain = handshake.context(())
-        self._context = handshake.context(settings.alpn)
-        self._openssl = None  # type: t.Optional[asyncio.Semaphore]
+        self.plain = handshake.context(())
+        self.context = handshake.context(settings.alpn)
+        self.openssl = None  # type: t.Optional[asyncio.Semaphore]
 
     async def all(self) -> None:
-        self._openssl = asyncio.Semaphore(_OPENSSL_AT_ONCE)
-        workers = max(1, min(self._settings.concurrency, self._size, _files() - _SPARE_FILES))
+        self.openssl = asyncio.Semaphore(_OPENSSL_AT_ONCE)
+        workers = max(1, min(self.settings.concurrency, self._size, _files() - _SPARE_FILES))
         await asyncio.gather(*[self._worker() for _number in range(workers)])
 
     async def _worker(self) -> None:
@@ -126,20 +130,24 @@ class _Looking:
         row = dict.fromkeys(("reason", "address", "protocol", "cipher", "alpn", "chain_count", "staple", "protocols"))  # type: Row
         row.update(state=CLOSED, chain=[])
         try:
-            addresses = await resolve(self._loop, probe.host, probe.port, self._settings.connect_seconds)
-            asked = _Asked(self, probe, addresses)
-            await self._fill(row, asked)
+            await self._fill(row, _Asked(self, probe, await self._addresses(probe)))
         except EndpointError as exc:
             state = CLOSED if isinstance(exc, EndpointClosed) else UNREACHABLE if isinstance(exc, EndpointUnreachable) else FAILED
             row.update(state=state, reason=str(exc))
         return row
+
+    async def _addresses(self, probe: Probe) -> t.Sequence[Address]:
+        """A host with many ports is resolved once."""
+        if probe.host not in self._resolved:
+            self._resolved[probe.host] = await resolve(self.loop, probe.host, probe.port, self.settings.connect_seconds)
+        return [(family, (address[0], probe.port, *address[2:])) for family, address in self._resolved[probe.host]]
 
     async def _fill(self, row: Row, asked: "_Asked") -> None:
         try:
             shown = await asked.first()
         finally:
             row["address"] = asked.address
-        if self._settings.all_protocols:
+        if self.settings.all_protocols:
             row["protocols"] = await asked.versions()
         shown = await asked.completed(shown)
         self._keep(row, shown)
@@ -166,10 +174,10 @@ class _Looking:
 
     async def turn(self) -> None:
         """Wait until the next connection may be made."""
-        if self._settings.rate:
-            now = self._loop.time()
+        if self.settings.rate:
+            now = self.loop.time()
             self._next = max(self._next, now)
-            pause, self._next = self._next - now, self._next + 1 / self._settings.rate
+            pause, self._next = self._next - now, self._next + 1 / self.settings.rate
             if pause > 0:
                 await asyncio.sleep(pause)
 
@@ -180,7 +188,7 @@ class _Asked:
     def __init__(self, looking: _Looking, probe: Probe, addresses: t.Sequence[Address]) -> None:
         self.address = None  # type: t.Optional[str]
         self._looking = looking
-        self._settings = looking._settings
+        self._settings = looking.settings
         self._probe = probe
         self._name = probe.name or None
         self._addresses = addresses
@@ -188,10 +196,10 @@ class _Asked:
     async def first(self) -> handshake.Shown:
         """By the library; where that is refused, by a ClientHello that takes more than the library does."""
         try:
-            return await self._library(self._looking._context)
+            return await self._library(self._looking.context)
         except handshake.LibraryRefused as refused:
             if refused.alert == handshake.NO_APPLICATION_PROTOCOL and self._settings.alpn:
-                return await self._library(self._looking._plain)
+                return await self._library(self._looking.plain)
             try:
                 return (await self._below13())._replace(problem=str(refused))
             except EndpointError:
@@ -226,6 +234,10 @@ class _Asked:
         wire = await self._open()
         try:
             return await handshake.accepts(wire, version, self._name)
+        except EndpointLate:
+            raise
+        except EndpointFailed:  # it reset the connection, as some do instead of an alert
+            return False
         finally:
             wire.close()
 
@@ -244,14 +256,14 @@ class _Asked:
             wire.close()
 
     async def _by_openssl(self, shown: handshake.Shown) -> handshake.Shown:
-        semaphore = self._looking._openssl
+        semaphore = self._looking.openssl
         if semaphore is None or self.address is None:
             return shown
         async with semaphore:
             await self._looking.turn()
             place = f"[{self.address}]:{self._probe.port}" if ":" in self.address else f"{self.address}:{self._probe.port}"
             seconds = self._settings.connect_seconds + self._settings.handshake_seconds
-            chain, staple = await by_openssl(self._looking._loop, place, name=self._name, starttls=self._probe.starttls, seconds=seconds)
+            chain, staple = await by_openssl(self._looking.loop, place, name=self._name, starttls=self._probe.starttls, seconds=seconds)
         if not chain or chain[0] != shown.chain[0]:
             return shown
         return shown._replace(chain=chain[: hello.MOST_CERTIFICATES], total=len(chain), staple=staple)
@@ -259,9 +271,10 @@ class _Asked:
     async def _open(self) -> Wire:
         """A connection on which the other side waits for a ClientHello."""
         await self._looking.turn()
-        wire = await connect(self._looking._loop, self._addresses, self._settings.connect_seconds)
+        wire = await connect(self._looking.loop, self._addresses, self._settings.connect_seconds)
         try:
             self.address = wire.address
+            self._addresses = [(family, address) for family, address in self._addresses if address[0] == wire.address]
             if self._probe.starttls:
                 wire.step(f"conversation in {self._probe.starttls}", self._settings.starttls_seconds)
                 await negotiate(wire, self._probe.starttls, self._name)

@@ -52,7 +52,10 @@ def context(alpn: t.Sequence[str]) -> ssl.SSLContext:
 async def by_library(wire: Wire, using: ssl.SSLContext, name: t.Optional[str]) -> Shown:
     """A whole handshake. Raises EndpointFailed where no certificate was seen, LibraryRefused where TLS is spoken all the same."""
     incoming, outgoing, heard = ssl.MemoryBIO(), ssl.MemoryBIO(), hello.Reply()
-    channel = using.wrap_bio(incoming, outgoing, server_hostname=name)
+    try:
+        channel = using.wrap_bio(incoming, outgoing, server_hostname=name)
+    except ValueError:
+        raise EndpointFailed(f"was not asked, because {name!a} is not a name that can be asked for") from None
     try:
         problem = await _to_its_end(wire, channel, incoming, outgoing, heard)
     except EndpointError as exc:

@@ -35,6 +35,10 @@ class EndpointFailed(EndpointError):
     """Somebody took the connection, and showed no certificate."""
 
 
+class EndpointLate(EndpointFailed):
+    """Somebody took the connection and did not answer in time."""
+
+
 def said(data: bytes) -> str:
     """What the other side said as a short quoted text that any terminal takes."""
     text = data[:_SHOWN].decode("ascii", "backslashreplace").rstrip("\r\n")
@@ -196,7 +200,7 @@ class Wire:
 
     async def _wait(self, writing: bool) -> None:
         if not await ready(self._loop, self._socket.fileno(), writing, self._deadline):
-            raise EndpointFailed(f"did not finish the {self._step} within {self._seconds:g} s")
+            raise EndpointLate(f"did not finish the {self._step} within {self._seconds:g} s")
 
     def _broken(self, error: OSError) -> EndpointFailed:
         return EndpointFailed(f"broke the connection during the {self._step}: {error.strerror or 'it ended early'}")

@@ -111,8 +111,33 @@ class Seen(unittest.TestCase):
         self.assertEqual((row["state"], row["cipher"]), ("seen", "RC4-SHA"))
         self.assertEqual(row["reason"], "refused the handshake: handshake failure (40)")
 
-    def test_ipv6_and_names_that_resolve(self):
-        """An address in IPv6, and a name with addresses of which one is deaf."""
+    def test_versions_that_are_met_with_silence_or_a_reset(self):
+        """A reset is a no; silence is neither yes nor no."""
+        shown = listeners.records(listeners.server_hello() + listeners.certificates(made.in_der(made.certificate("old"))) + listeners.HELLO_DONE)
+
+        def behave(connection, stopped):
+            offered = connection.recv(1 << 14)
+            if offered[9:11] == b"\x03\x00":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif offered[9:11] in (b"\x03\x01", b"\x03\x02"):
+                stopped.wait(20)
+            else:
+                connection.sendall(shown)
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1 << 14)
+
+        with listener(behave) as port:
+            row, _certificates = look(port, all_protocols=True, handshake_seconds=0.4)
+        self.assertEqual(row["protocols"], {"SSLv3": False, "TLSv1": None, "TLSv1.1": None, "TLSv1.2": True, "TLSv1.3": False})
+
+    def test_a_name_that_cannot_be_asked_for(self):
+        """Is a line, though the controller would have refused it."""
+        with listener(listeners.speaking()) as port:
+            row, _certificates = look(port, name=".example")
+        self.assertEqual((row["state"], row["reason"]), ("failed", "was not asked, because '.example' is not a name that can be asked for"))
+
+    def test_names_that_resolve(self):
+        """To several addresses, of which one is deaf."""
         with listener(listeners.speaking()) as port:
             row, _certificates = look(port, host="localhost", name="localhost")
         self.assertEqual((row["state"], row["address"]), ("seen", ADDRESS))
