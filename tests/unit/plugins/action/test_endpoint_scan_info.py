@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -137,3 +140,19 @@ def test_refused_before_anything_is_asked(given: dict[str, t.Any], error: type[E
     with pytest.raises(error, match=message):
         run(task)
     assert not task.path.exists()
+
+
+def test_without_the_packages_it_imports_and_says_what_is_missing() -> None:
+    """The import test of Ansible's sanity checks runs with ansible-core alone."""
+    code = (
+        "import sys\n"
+        "for name in ('sqlalchemy', 'alembic', 'jmespath', 'cryptography', 'netaddr'):\n"
+        "    sys.modules[name] = None\n"
+        "from ansible_collections.certops.fleet.plugins.action.endpoint_scan_info import scan\n"
+        "try:\n"
+        "    scan(None)\n"
+        "except ValueError as exc:\n"
+        "    print(exc)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    assert done.stdout.startswith("the Python that runs Ansible needs the package 'cryptography', version 42 or later")
