@@ -25,6 +25,7 @@ options:
         M(community.crypto.x509_certificate_info).
       - V(places) are the files in which certificates were seen, one document for each certificate in each file, and for each alias of it in a store.
         Stores that could not be opened are places, too, with the C(state) C(locked), a C(reason) and no certificate.
+      - V(endpoints) are places that were seen by asking a listener, see M(certops.fleet.endpoint_scan_info).
       - V(crls) and V(requests) are the revocation lists and the certificate requests that lie in files, with what they say of themselves.
       - V(bundles) are files of trust anchors, each content once.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
