@@ -58,7 +58,7 @@ def scan(task: Task) -> dict[str, t.Any]:
     began, kept = time.monotonic(), t.cast("dict[str, bytes]", {})
     told = Told(len(targets), Display().display)
     for part in batches(targets):
-        rows, certificates = findings.add(part, answered(task, part, told, spent=time.monotonic() - began))
+        rows, certificates = findings.add(part, answered(task, part, findings, told=told, spent=time.monotonic() - began))
         if task.args["from_host"]:
             told.rows(len(part), sum(row["state"] == SEEN for row in rows))
         if task.args["return_certificates"]:
@@ -71,7 +71,7 @@ def scan(task: Task) -> dict[str, t.Any]:
     return {"changed": False, "recorded": bool(recording), **result}
 
 
-def answered(task: Task, part: t.Sequence[tuple[Target, Origin]], told: Told, *, spent: float) -> dict[str, t.Any]:
+def answered(task: Task, part: t.Sequence[tuple[Target, Origin]], findings: Findings, *, told: Told, spent: float) -> dict[str, t.Any]:
     """The answer of the engine here, or of the one on the host."""
     settings = settings_from(task.args, spent=spent)
     probes = [probe(target) for target, _origin in part]
@@ -79,7 +79,12 @@ def answered(task: Task, part: t.Sequence[tuple[Target, Origin]], told: Told, *,
         return {"endpoints": [], "certificates": {}, "left_over": len(part)}
     if task.args["from_host"]:
         return task.exchange("endpoints", {"probes": probes, "settings": settings._asdict()})
-    return look_at(probes, settings, told.row)
+
+    def row_told(row: dict[str, t.Any], certificates: dict[str, str]) -> None:
+        findings.foresee(row, certificates)
+        told.row(row)
+
+    return look_at(probes, settings, row_told)
 
 
 def known_roots(task: Task) -> list[bytes]:

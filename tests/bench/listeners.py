@@ -112,7 +112,7 @@ def run_ours(file: pathlib.Path, rounds: int) -> float:
         scan.leaf_facts.cache_clear()
         findings = scan.Findings(trust.Trust(trust.read_roots([str(file.parent / "root.pem")]), now=now), now)
         asked = list(targets.expand(file.read_text().split(), (), wanted).items())
-        rows, _certificates = findings.add(asked, look_at([scan.probe(target) for target, _origin in asked], Settings(concurrency=AT_ONCE)))
+        rows, _certificates = findings.add(asked, look_at([scan.probe(target) for target, _origin in asked], Settings(concurrency=AT_ONCE), findings.foresee))
         if sum(bool(row["verified"]) for row in rows) != LISTENERS:
             raise SystemExit(f"{LISTENERS} listeners must be seen and verify: {findings.problems()[:3]}")
     return time.perf_counter() - began

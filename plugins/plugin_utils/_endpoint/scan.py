@@ -105,6 +105,13 @@ class Findings:
         self.left_over += result.integer("left_over") or 0
         return rows, certificates
 
+    def foresee(self, row: t.Mapping[str, t.Any], certificates: t.Mapping[str, str]) -> None:
+        """Judges what was just shown, while others are waited for: C(add) then finds it known. The row is one of our own engine."""
+        chain = [_decoded(certificates[digest]) for digest in row["chain"]]
+        if chain:
+            leaf_facts(chain[0])
+            self.trust.judge(chain)
+
     def _row(self, item: Fields, asked: t.Sequence[tuple[Target, Origin]], certificates: t.Mapping[str, bytes]) -> Row:
         index = item.integer("index") or 0
         target, origin = asked[index % len(asked)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import os
@@ -41,14 +42,10 @@ class Verdict:
 class _Certificate:
     sha256: str
     own: t.Any
-
-    @property
-    def issuer(self) -> bytes:
-        return bytes(self.own.issuer.public_bytes())
-
-    @property
-    def subject(self) -> bytes:
-        return bytes(self.own.subject.public_bytes())
+    issuer: bytes
+    subject: bytes
+    begins: datetime
+    ends: datetime
 
     @property
     def called(self) -> str:
@@ -129,9 +126,9 @@ class Trust:
 
     def _wrong(self, path: t.Sequence[_Certificate]) -> str | None:
         for below, certificate in enumerate(path):
-            if certificate.own.not_valid_after_utc < self._now:
+            if certificate.ends < self._now:
                 return f"{certificate.called} expired"
-            if certificate.own.not_valid_before_utc > self._now:
+            if certificate.begins > self._now:
                 return f"{certificate.called} is not valid yet"
             if below and certificate.sha256 not in self._trusted and not _may_issue(certificate, below - 1):
                 return f"{certificate.called} may not issue certificates"
@@ -190,15 +187,17 @@ class _Search:
                     yield issuer
 
 
+@functools.lru_cache(maxsize=200)
 def _read(der: bytes) -> _Certificate | None:
+    """The same intermediate stands in many chains."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a later release will not read is read now
-            certificate = _Certificate(hashlib.sha256(der).hexdigest(), x509.load_der_x509_certificate(der))
-            _ends = certificate.issuer, certificate.subject, certificate.own.not_valid_after_utc, certificate.called
+            own = x509.load_der_x509_certificate(der)
+            names = own.issuer.public_bytes(), own.subject.public_bytes()
+            return _Certificate(hashlib.sha256(der).hexdigest(), own, *names, own.not_valid_before_utc, own.not_valid_after_utc)
     except _UNREADABLE:
         return None
-    return certificate
 
 
 def _signed(certificate: _Certificate, issuer: _Certificate) -> bool:

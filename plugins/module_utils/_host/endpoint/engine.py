@@ -35,6 +35,7 @@ _RESOLVERS = 32  # names at a time
 _OCSP_MARKS = (b"\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x18")
 
 Row = t.Dict[str, t.Any]
+Told = t.Callable[[Row, t.Dict[str, str]], None]
 
 
 class Probe(t.NamedTuple):
@@ -59,12 +60,12 @@ class Settings(t.NamedTuple):
     alpn: t.Tuple[str, ...] = ()
 
 
-def look_at(probes: t.Sequence[Probe], settings: Settings, told: t.Callable[[Row], None] = lambda _row: None) -> t.Dict[str, t.Any]:
+def look_at(probes: t.Sequence[Probe], settings: Settings, told: Told = lambda _row, _certificates: None) -> t.Dict[str, t.Any]:
     """Ask every question and return {"endpoints": [row], "certificates": {sha256: DER in base64}, "left_over": count}.
 
     A row: index (of the probe), state (seen: a certificate was shown; failed: somebody is there; closed: nobody; unreachable: who knows), reason, address,
     protocol, cipher, alpn, chain [sha256], chain_count (null: only the first is known), staple (OCSP response in base64), protocols {version: true, false,
-    null where it could not be told}, seconds. `told` hears of each row. Nothing that is shown is verified.
+    null where it could not be told}, seconds. `told` hears of each row and of all certificates so far. Nothing that is shown is verified.
     """
     loop = asyncio.new_event_loop()
     loop.set_default_executor(ThreadPoolExecutor(_RESOLVERS))
@@ -93,7 +94,7 @@ def look_at(probes: t.Sequence[Probe], settings: Settings, told: t.Callable[[Row
 class _Looking:
     """One scan: what is to be asked, and what was answered."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, probes: t.Sequence[Probe], settings: Settings, told: t.Callable[[Row], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, probes: t.Sequence[Probe], settings: Settings, told: Told) -> None:
         self.rows = []  # type: t.List[Row]
         self.certificates = {}  # type: t.Dict[str, str]
         self.left_over = 0
@@ -124,7 +125,7 @@ class _Looking:
             row = await self._row(probe)
             row.update(index=index, seconds=round(time.monotonic() - began, 3))
             self.rows.append(row)
-            self._told(row)
+            self._told(row, self.certificates)
 
     async def _row(self, probe: Probe) -> Row:
         row = dict.fromkeys(("reason", "address", "protocol", "cipher", "alpn", "chain_count", "staple", "protocols"))  # type: Row

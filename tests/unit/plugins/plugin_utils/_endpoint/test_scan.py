@@ -166,3 +166,15 @@ def test_progress_is_told_now_and_then() -> None:
         told.row({"state": "seen" if number % 2 else "closed"})
     assert said[0] == "endpoints: 251 of 1,000 endpoints, 125 showed a certificate, 5 s"
     assert len(said) == 3
+
+
+def test_what_is_foreseen_is_what_is_added(findings: Findings, made: t.Any) -> None:
+    """Judged while others are waited for, and found known afterwards."""
+    ders = made.der(*made.chain()[:2])
+    told = answer(seen(*ders), ders=ders)
+    findings.foresee(told["endpoints"][0], told["certificates"])
+    findings.foresee(seen(state="closed"), {})
+    assert len(findings.trust._judged) == 1
+    (row,), _certificates = findings.add([WWW], told)
+    assert row["verified"] is True
+    assert len(findings.trust._judged) == 1
