@@ -16,12 +16,13 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.engin
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import count
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.staple import staple_info
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.targets import Origin, Target
-from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.trust import Trust, name_matches
+from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.trust import Trust, name_matches, read
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info, general_name, text_value
 
 RETURNED_LINES = 50
 BATCH = 2000  # endpoints of one exchange or one transaction: what bounds the memory
@@ -187,7 +188,26 @@ class _Leaf:
 
 @functools.lru_cache(maxsize=_MOST_FACTS)
 def leaf_facts(der: bytes) -> _Leaf:
-    """The same certificate is taken apart once."""
+    """The same certificate is taken apart once; one that is not as it should be by the reader that tells what can be told."""
+    return _leaf_of(der) or _leaf_of_any(der)
+
+
+def _leaf_of(der: bytes) -> _Leaf | None:
+    certificate = read(der)
+    if certificate is None:
+        return None
+    try:
+        names = certificate.own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = ()
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return None
+    common = [text_value(attribute.value) for attribute in certificate.own.subject if attribute.oid == x509.NameOID.COMMON_NAME]
+    texts, ends = tuple(map(general_name, names)), certificate.ends
+    return _Leaf(certificate.sha256, common[-1] if common else None, texts, ends.strftime(TIME_FORMAT), seconds(ends), certificate.own.serial_number)
+
+
+def _leaf_of_any(der: bytes) -> _Leaf:
     info = certificate_info(der)
     ends = info["not_after"] and datetime.strptime(info["not_after"], TIME_FORMAT).replace(tzinfo=timezone.utc)
     name = (info["subject"] or {}).get("commonName")

@@ -96,7 +96,7 @@ class Trust:
         self._signed: dict[tuple[str, str], bool] = {}
         self._judged: dict[tuple[str, ...], Verdict] = {}
         for der in roots:
-            root = _read(der)
+            root = read(der)
             if root is not None and root.sha256 not in self._trusted:
                 self._trusted.add(root.sha256)
                 self._roots.setdefault(root.subject, []).append(root)
@@ -109,10 +109,10 @@ class Trust:
         return self._judged[identity]
 
     def _judge(self, chain: t.Sequence[bytes]) -> Verdict:
-        leaf = _read(chain[0])
+        leaf = read(chain[0])
         if leaf is None:
             return Verdict(False, False, "its certificate cannot be read")
-        shown = [certificate for certificate in map(_read, chain[1:]) if certificate is not None]
+        shown = [certificate for certificate in map(read, chain[1:]) if certificate is not None]
         search = _Search(self, shown)
         path = search.path(leaf)
         end = path[-1]
@@ -188,7 +188,7 @@ class _Search:
 
 
 @functools.lru_cache(maxsize=200)
-def _read(der: bytes) -> _Certificate | None:
+def read(der: bytes) -> _Certificate | None:
     """The same intermediate stands in many chains."""
     try:
         with warnings.catch_warnings():

@@ -51,25 +51,26 @@ def context(alpn: t.Sequence[str]) -> ssl.SSLContext:
 
 async def by_library(wire: Wire, using: ssl.SSLContext, name: t.Optional[str]) -> Shown:
     """A whole handshake. Raises EndpointFailed where no certificate was seen, LibraryRefused where TLS is spoken all the same."""
-    incoming, outgoing, heard = ssl.MemoryBIO(), ssl.MemoryBIO(), hello.Reply()
+    incoming, outgoing, came = ssl.MemoryBIO(), ssl.MemoryBIO(), bytearray()
     try:
         channel = using.wrap_bio(incoming, outgoing, server_hostname=name)
     except ValueError:
         raise EndpointFailed(f"was not asked, because {name!a} is not a name that can be asked for") from None
     try:
-        problem = await _to_its_end(wire, channel, incoming, outgoing, heard)
+        error = await _to_its_end(wire, channel, (incoming, outgoing), came)
     except EndpointError as exc:
-        heard.ended()
+        heard = hello.heard(came)
         if not heard.certificates:
             raise
-        problem = str(exc)
-    if problem is not None:
-        return _from_the_clear(heard, problem)
-    return _from_the_channel(channel, heard)
+        return _shown(heard, str(exc))
+    if error is not None:
+        return _from_the_clear(hello.heard(came), error)
+    return _from_the_channel(channel, came)
 
 
-async def _to_its_end(wire: Wire, channel: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, heard: hello.Reply) -> t.Optional[str]:
-    """Why the handshake did not come to its end; None when it did."""
+async def _to_its_end(wire: Wire, channel: ssl.SSLObject, ends: t.Tuple[ssl.MemoryBIO, ssl.MemoryBIO], came: bytearray) -> t.Optional[Exception]:
+    """Why the handshake did not come to its end; None when it did. What came is kept: Wire bounds it."""
+    incoming, outgoing = ends
     while True:
         try:
             channel.do_handshake()
@@ -77,15 +78,13 @@ async def _to_its_end(wire: Wire, channel: ssl.SSLObject, incoming: ssl.MemoryBI
             if outgoing.pending:
                 await wire.send(outgoing.read())
             data = await wire.receive()
-            heard.feed(data)
+            came += data
             if data:
                 incoming.write(data)
             else:
-                heard.ended()
                 incoming.write_eof()
         except (ssl.SSLError, OSError, ValueError) as exc:
-            heard.ended()
-            return _reason(exc, heard)
+            return exc
         else:
             if outgoing.pending:
                 await wire.send(outgoing.read())
@@ -99,14 +98,14 @@ def _reason(error: Exception, heard: hello.Reply) -> str:
     return "refused the handshake: " + str(reason).replace("_", " ").lower()
 
 
-def _from_the_clear(heard: hello.Reply, problem: str) -> Shown:
+def _from_the_clear(heard: hello.Reply, error: Exception) -> Shown:
     if heard.foreign:
         raise EndpointFailed(f"does not speak TLS, it said {said(heard.foreign)}")
     if not heard.certificates:
         if heard.version is None and heard.alert is None:
             raise EndpointFailed("ended the connection instead of a handshake")
-        raise LibraryRefused(problem, heard.alert)
-    return _shown(heard, problem)
+        raise LibraryRefused(_reason(error, heard), heard.alert)
+    return _shown(heard, _reason(error, heard))
 
 
 def _shown(heard: hello.Reply, problem: t.Optional[str]) -> Shown:
@@ -115,16 +114,16 @@ def _shown(heard: hello.Reply, problem: t.Optional[str]) -> Shown:
     return Shown(protocol, cipher, heard.alpn, heard.certificates, heard.count, heard.staple, problem)
 
 
-def _from_the_channel(channel: ssl.SSLObject, heard: hello.Reply) -> Shown:
-    chain = heard.certificates or _chain(channel)
-    count = heard.count or len(chain)
+def _from_the_channel(channel: ssl.SSLObject, came: bytearray) -> Shown:
+    chain = _chain(channel) or hello.heard(came).certificates
+    total = len(chain)
     if not chain:
         only = channel.getpeercert(True)
-        chain, count = (only,) if only else (), 0
+        chain = (only,) if only else ()
     if not chain:
         raise EndpointFailed("showed no certificate")
     suite = channel.cipher()
-    return Shown(channel.version(), suite[0] if suite else None, channel.selected_alpn_protocol(), chain[: hello.MOST_CERTIFICATES], count, heard.staple, None)
+    return Shown(channel.version(), suite[0] if suite else None, channel.selected_alpn_protocol(), chain[: hello.MOST_CERTIFICATES], total, None, None)
 
 
 def _chain(channel: t.Any) -> t.Tuple[bytes, ...]:

@@ -230,6 +230,14 @@ class Reply:
             self.done = True
 
 
+def heard(data: t.Union[bytes, bytearray]) -> Reply:
+    """All that a server said in the clear."""
+    reply = Reply()
+    reply.feed(bytes(data))
+    reply.ended()
+    return reply
+
+
 def _cut(data: bytes, offset: int, size: int) -> t.Tuple[bytes, int]:
     """The vector at `offset` whose length has `size` bytes, and the offset behind it; cut off where the data end."""
     start = offset + size

@@ -18,8 +18,11 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.scan impor
     BATCH,
     Findings,
     SettingError,
+    _leaf_of,
+    _leaf_of_any,
     batches,
     check_settings,
+    leaf_facts,
     returned,
     sentence,
     settings_from,
@@ -178,3 +181,11 @@ def test_what_is_foreseen_is_what_is_added(findings: Findings, made: t.Any) -> N
     (row,), _certificates = findings.add([WWW], told)
     assert row["verified"] is True
     assert len(findings.trust._judged) == 1
+
+
+def test_both_readers_of_a_certificate_agree(made: t.Any) -> None:
+    """The quick one for those that are as they should be, and the one that tells what can be told of any."""
+    for certificate in (*made.chain(), made.certificate("names", names=("a.example", "*.b.example", "2001:db8::7"))):
+        (der,) = made.der(certificate)
+        assert _leaf_of(der) == _leaf_of_any(der)
+    assert leaf_facts(b"\x30\x00").names == ()
