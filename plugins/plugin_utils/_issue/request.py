@@ -148,8 +148,10 @@ def _check_key(request: t.Any, profile: Profile) -> tuple[t.Any, str]:
     raise RequestError(f"request: profile {profile.name!r} does not allow a key of the kind {type(key).__name__}; allowed: {profile.keys_text()}")
 
 
-def _check_signature(request: t.Any) -> None:
-    """The signature proves that who asks holds the key."""
+def _check_signature(request: t.Any, der: bytes) -> None:
+    """The signature proves that who asks holds the key. It is whole octets: the library passes over unused bits of it (X.690 section 8.6.2)."""
+    if children(read(der).content)[2].content[:1] != b"\0":
+        raise RequestError("request: its signature has unused bits and must be whole octets")
     try:
         algorithm = request.signature_hash_algorithm
         valid = request.is_signature_valid
@@ -230,7 +232,7 @@ def checked_request(der: bytes, want: Wanted) -> CheckedRequest:
     """Return the request when it asks for exactly what is wanted with a key that the profile allows; raise RequestError with the reason."""
     request = _parsed(der)
     public_key, kind = _check_key(request, want.profile)
-    _check_signature(request)
+    _check_signature(request, der)
     _check_subject(request, want)
     _check_extensions(request, kind, want)
     return CheckedRequest(want, public_key, kind, hashlib.sha256(der).hexdigest())

@@ -15,6 +15,14 @@ except ImportError:
 revision = "0003"
 down_revision = "0002"
 
+# Places of one certificate under several aliases are one without them.
+_TWICE = """
+DELETE FROM places WHERE EXISTS (
+    SELECT 1 FROM places AS other
+    WHERE other.host_id = places.host_id AND other.path = places.path AND other.certificate = places.certificate AND other.alias < places.alias
+)
+"""
+
 
 def upgrade() -> None:
     with op.batch_alter_table("places") as places:
@@ -24,6 +32,18 @@ def upgrade() -> None:
     op.add_column("keys", sa.Column("alias", sa.Text))
     op.create_table("locked_stores", *_file("locked_stores"), sa.Column("reason", sa.Text), *_seen("locked_stores", "host_id", "path"))
     op.create_table("records", *_file("records"), *_record(), *_seen("records", "host_id", "path", "sha256"))
+
+
+def downgrade() -> None:
+    op.drop_table("records")
+    op.drop_table("locked_stores")
+    with op.batch_alter_table("keys") as keys:
+        keys.drop_column("alias")
+    op.execute(_TWICE)
+    with op.batch_alter_table("places") as places:
+        places.drop_constraint("pk_places", type_="primary")
+        places.drop_column("alias")
+        places.create_primary_key("pk_places", ["host_id", "path", "certificate"])
 
 
 def _file(table: str) -> tuple[sa.schema.SchemaItem, ...]:

@@ -169,7 +169,7 @@ def test_the_roots_of_issuers(inventory: Inventory, tools: t.Any) -> None:
 
 
 def test_the_migration_goes_both_ways() -> None:
-    """Down takes the table of endpoints away and leaves the rest, up makes it again."""
+    """Down to the first release takes away what came after it and leaves the rest, up makes it again."""
     engine = sa.create_engine("sqlite://")
     config = Config()
     config.set_main_option("script_location", migrate.SCRIPTS)
@@ -178,15 +178,16 @@ def test_the_migration_goes_both_ways() -> None:
         migrate.upgrade(opened)
         everything = set(sa.inspect(opened).get_table_names())
         command.downgrade(config, "0001")
-        assert everything - set(sa.inspect(opened).get_table_names()) == {"endpoints"}
+        assert everything - set(sa.inspect(opened).get_table_names()) == {"endpoints", "locked_stores", "records"}
         assert migrate.version(opened) == "0001"
         migrate.upgrade(opened)
         assert set(sa.inspect(opened).get_table_names()) == everything
 
 
 def test_an_inventory_of_the_release_before_is_brought_up_to_date(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
-    """With everything that it holds."""
-    tools.record(inventory, tools.answer(tools.make_der("web")), at=clock())
+    """With everything that it holds; what has several aliases now was one place then."""
+    der = tools.make_der("web")
+    tools.record(inventory, tools.answer(der, places=[tools.place(der, "/tls/store", alias=alias) for alias in ("a", "b")]), at=clock())
     config = Config()
     config.set_main_option("script_location", migrate.SCRIPTS)
     with inventory._write() as opened:

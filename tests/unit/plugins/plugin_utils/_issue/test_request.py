@@ -200,6 +200,15 @@ def test_a_signature_of_another_key_is_refused(make_csr: t.Callable[..., bytes],
         checked_request(bytes(csr), want())
 
 
+def test_a_signature_with_unused_bits_is_refused(make_csr: t.Callable[..., bytes], want: t.Callable[..., Wanted]) -> None:
+    """Nobody writes one so; a library that passes over it would take one request in two forms."""
+    csr = bytearray(make_csr(signer=ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)), algorithm=None))
+    assert csr[-65] == 0
+    csr[-65] = 1
+    with pytest.raises(RequestError, match="its signature has unused bits"):
+        checked_request(bytes(csr), want())
+
+
 @pytest.mark.parametrize("csr", [b"", b"garbage", b"\x30\x00", bytes(70_000)], ids=["nothing", "garbage", "empty", "too long"])
 def test_what_is_no_request_is_refused(want: t.Callable[..., Wanted], csr: bytes) -> None:
     """One sentence."""
