@@ -203,14 +203,35 @@ def process_paths() -> t.List[bytes]:
 def unit_paths() -> t.List[bytes]:
     """Files that systemd's service units, their drop-ins and their environment files name, and folders that they name for certificates."""
     found: t.Dict[bytes, None] = {}
-    for folder in _UNIT_FOLDERS:
-        for path in sorted(glob.glob(folder + b"/*.service") + glob.glob(folder + b"/*.service.d/*.conf")):
-            for name, value in _UNIT_LINE.findall(_text(path).replace(b"\\\n", b" ")):
-                words = value.lstrip(b"-@:+!").split()  # prefixes of systemd.service(5)
-                found.update(dict.fromkeys(_named(words)))
-                if name == b"EnvironmentFile":
-                    found.update(dict.fromkeys(_named([word for file in words for word in _text(file).split()])))
+    for path in _unit_files():
+        for name, value in _UNIT_LINE.findall(_text(path).replace(b"\\\n", b" ")):
+            words = value.lstrip(b"-@:+!").split()  # prefixes of systemd.service(5)
+            found.update(dict.fromkeys(_named(words)))
+            if name == b"EnvironmentFile":
+                found.update(dict.fromkeys(_named([word for file in words for word in _text(file).split()])))
     return list(found)
+
+
+def _unit_files() -> t.Iterator[bytes]:
+    """Each file once: /lib often is /usr/lib, and a unit that is enabled is a link to one that lies there."""
+    seen: t.Set[t.Tuple[int, int]] = set()
+    for folder in _UNIT_FOLDERS:
+        if not _is_new(folder, seen):
+            continue
+        for path in sorted(glob.glob(folder + b"/*.service") + glob.glob(folder + b"/*.service.d/*.conf")):
+            if _is_new(path, seen):
+                yield path
+
+
+def _is_new(path: bytes, seen: t.Set[t.Tuple[int, int]]) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    identity = (status.st_dev, status.st_ino)
+    new = identity not in seen
+    seen.add(identity)
+    return new
 
 
 def _text(path: bytes) -> bytes:
