@@ -92,7 +92,7 @@ class Reader:
             return self._read(name, folder)
         self.files += 1
         self.unchanged += 1
-        return held and Seen(status, None, held)
+        return Seen(status, None, held) if held else None
 
     def _read(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Optional[Seen]:
         descriptor = open_file(name, folder)

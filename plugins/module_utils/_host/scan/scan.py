@@ -241,7 +241,7 @@ class Scan:
     def held(self, path: bytes) -> t.Set[str]:
         """Return the SHA-256 of the certificates that were found in a file."""
         file = self._found.files.get(os.path.realpath(path))
-        return set() if file is None else {digest for _entry, digest in file.certificates}
+        return set() if file is None else {each.sha256 for each in file.certificates}
 
     @property
     def certificates(self) -> t.Container[str]:

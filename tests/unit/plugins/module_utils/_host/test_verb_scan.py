@@ -6,6 +6,8 @@
 import json
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
 import time
 import unittest
@@ -81,6 +83,39 @@ class Verb(unittest.TestCase):
         self.assertEqual(row["key"], {"path": self.path("data/site.key"), "spki": made.spki(made.key("ec", "leaf")), "encrypted": False})
         self.assertIn(self.path("etc/inside.pem"), [row["path"] for row in answer["places"]])
         self.assertIn("site", [service["name"] for service in answer["services"]])
+
+    def listener(self):
+        """The port of a server of openssl's that shows the certificate of data/site.crt."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = ["openssl", "s_server", "-quiet", "-accept", f"127.0.0.1:{port}", "-cert", self.path("data/site.crt"), "-key", self.path("data/site.key")]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdin.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with socket.socket() as asked:
+                if asked.connect_ex(("127.0.0.1", port)) == 0:
+                    return port
+            time.sleep(0.05)
+        raise AssertionError("openssl s_server does not listen")
+
+    def test_served(self):
+        """What a listener serves is held against the files of its service: the same, and not loaded once there is another certificate in them."""
+        use = {"certificate": self.path("data/site.crt"), "key": self.path("data/site.key"), "listeners": [0]}
+        entry = {"name": "site", "syntax": "declared", "processes": ["openssl"], "status_command": ["true"]}
+        services = [dict(entry, uses=[use], listeners=[{"port": self.listener()}])]
+        states = []
+        for content in (None, made.certificate("another")):
+            if content is not None:
+                with open(self.path("data/site.crt"), "wb") as file:
+                    file.write(content)
+            answer = self.run_verb(services=services, probe="services")
+            (service,) = (service for service in answer["services"] if service["name"] == "site")
+            states += [look["state"] for look in service["served"]]
+        self.assertEqual(states, ["same", "not_loaded"])
 
     def test_own_folder(self):
         """The folder of our own state is left out, and that is said."""
