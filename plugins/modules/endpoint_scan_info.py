@@ -129,7 +129,7 @@ requirements:
   - cryptography (42 or later)
   - netaddr (1.2 or later), for networks and ranges
 notes:
-  - Without O(from_host) it is a task for one host, such as C(localhost), or for O(ansible.builtin.task#keyword:run_once).
+  - Without O(from_host) it is a task for one host, such as C(localhost), or for C(run_once).
   - Texts in the result come from listeners and certificates. They are data and not to be templated.
 seealso:
   - module: certops.fleet.host_scan_info

@@ -138,7 +138,7 @@ def _of_text(text: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
 
 def _of_host(name: str, address: str, wanted: Wanted) -> t.Iterator[tuple[Target, Origin]]:
     """A host of Ansible's inventory: connected to where Ansible does, asked for its name where that is one of the DNS."""
-    host = next(iter(_addresses(address, address, wanted.limit)))[0]
+    host = list(_addresses(address, address, wanted.limit))[0][0]  # noqa: RUF015 (pylint sees a StopIteration of this generator in next())
     own = host if not _is_address(host) else ""
     if not own and "." in name:
         try:

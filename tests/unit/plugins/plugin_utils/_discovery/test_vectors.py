@@ -29,7 +29,8 @@ Answer = dict[str, t.Any]
 def scanned(name: str, *passwords: str) -> Answer:
     """The answer for one folder of the vectors."""
     args = {"paths": [str(FOLDER / name)], "exclude": [], "max_file_size": 1 << 21, "max_seconds": None, "known_bundles": [], "home": False}
-    looking = scan.Scan(scan.Options.from_args({**args, "store_passwords": list(passwords)}), mounts.Mounts({}, {}), [], run)
+    args.update(store_passwords=list(passwords), cache_days=0)
+    looking = scan.Scan(scan.Options.from_args(args), mounts.Mounts({}, {}), [], run)
     looking.folders()
     looking.links()
     return looking.answer(())

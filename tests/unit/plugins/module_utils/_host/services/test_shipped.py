@@ -267,12 +267,14 @@ class Shipped(unittest.TestCase):
         (service,) = find_services([entry], [process])
         return service
 
+    def strip(self, path):
+        return path.replace(self.root, "")
+
     def check(self, service, pairs, listeners):
         """The files of the uses that have a certificate or a store, and the listeners."""
         uses = [use for use in service["uses"] if use["certificate"] or use["store"]]
         seen = [use["store"] or (use["certificate"], use["key"]) for use in uses]
-        strip = lambda path: path.replace(self.root, "")  # noqa: E731
-        self.assertEqual([strip(each) if isinstance(each, str) else tuple(map(strip, each)) for each in seen], pairs, service)
+        self.assertEqual([self.strip(each) if isinstance(each, str) else tuple(map(self.strip, each)) for each in seen], pairs, service)
         at = {(service["listeners"][index]["port"], service["listeners"][index]["protocol"]) for use in uses for index in use["listeners"]}
         self.assertEqual((at, service["problems"]), (listeners, []))
 
