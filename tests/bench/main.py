@@ -32,11 +32,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(COMPARISONS), default=list(COMPARISONS), help="only these comparisons")
     parser.add_argument("--hosts", type=int, default=20, help="containers of the fleet")
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the median is taken")
-    parser.add_argument("--write", action="store_true", help="write the figures of a whole run into docs/speed.md")
-    asked = parser.parse_args()
-    if asked.write and set(asked.only) != set(COMPARISONS):
-        parser.error("--write takes a whole run, without --only")
-    return asked
+    parser.add_argument("--write", action="store_true", help="write the figures of this run into docs/speed.md, and what was not run")
+    return parser.parse_args()
 
 
 def compared(asked: argparse.Namespace) -> tuple[list[Figure], Grown]:
@@ -65,11 +62,13 @@ def start(bench: Bench) -> None:
     bench.play("create_ca")
 
 
-def machine() -> str:
-    """What the figures were measured on, as one sentence."""
+def machine(asked: t.Collection[str]) -> str:
+    """What the figures were measured on, and what is not among them."""
     core, python = version("ansible-core"), platform.python_version()
     day = dt.datetime.now(dt.timezone.utc).date()
-    return f"Measured on {day} with ansible-core {core} and Python {python}; controller and hosts shared {os.cpu_count()} processors."
+    left_out = [name for name in COMPARISONS if name not in asked]
+    more = f" Not run this time: {', '.join(left_out)}." if left_out else ""
+    return f"Measured on {day} with ansible-core {core} and Python {python}; controller and hosts shared {os.cpu_count()} processors.{more}"
 
 
 def growth_table(grown: Grown) -> str:
@@ -86,15 +85,21 @@ def median(samples: t.Iterable[Sample], name: str) -> float:
     return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
-def write(figures: t.Sequence[Figure], grown: Grown, folder: pathlib.Path) -> None:
-    """Put the figures into the page, and beside it the charts."""
+def write(figures: t.Sequence[Figure], grown: Grown, folder: pathlib.Path, asked: t.Collection[str]) -> None:
+    """Put the figures into the page, and beside it the charts where there are any."""
     page = folder / "speed.md"
-    text = replaced(page.read_text(), "figures", f"{machine()}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}")
+    page.write_text(replaced(page.read_text(), "figures", f"{machine(asked)}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}"))
+    if grown:
+        write_growth(grown, page)
+
+
+def write_growth(grown: Grown, page: pathlib.Path) -> None:
+    """Put the times for each number of hosts into the page, and their charts beside it."""
     pictures = "\n\n".join(f"![{what}](speed-{name}.svg)" for name, what, _unit in CHARTS)
-    page.write_text(replaced(text, "growth", f"{growth_table(grown)}\n\n{pictures}"))
+    page.write_text(replaced(page.read_text(), "growth", f"{growth_table(grown)}\n\n{pictures}"))
     for name, what, unit in CHARTS:
         series = {LINES[playbook]: [(names, median(samples, name)) for names, samples in runs.items()] for playbook, runs in grown.items()}
-        (folder / f"speed-{name}.svg").write_text(chart(what, "hosts", unit, series))
+        (page.parent / f"speed-{name}.svg").write_text(chart(what, "hosts", unit, series))
 
 
 def interrupted(_number: int, _frame: object) -> None:
@@ -111,7 +116,7 @@ def main() -> int:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     if asked.write:
-        write(figures, grown, DOCS)
+        write(figures, grown, DOCS, asked.only)
     met = [figure.goal.met(figure.ratio) for figure in figures if figure.asked]
     print(f"bench: {sum(met)} of {len(met)} goals met")
     return 0
