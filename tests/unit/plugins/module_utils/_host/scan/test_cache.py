@@ -29,8 +29,9 @@ class CacheCase(unittest.TestCase):
         self.top = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.top)
         self.later = 60.0  # since the files were written
-        for module, name in ((verb_scan.processes, "unit_paths"), (verb_scan.processes, "process_paths"), (verb_scan.services, "find_services")):
-            patch = mock.patch.object(module, name, return_value=[])
+        nothing = ((verb_scan.processes, "unit_paths", []), (verb_scan.processes, "process_paths", []))
+        for module, name, value in (*nothing, (verb_scan.services, "services_here", ([], verb_scan.Running([], [])))):
+            patch = mock.patch.object(module, name, return_value=value)
             patch.start()
             self.addCleanup(patch.stop)
         os.mkdir(self.path("etc"))
@@ -117,9 +118,9 @@ class TestSecondScan(CacheCase):
 
     def test_a_file_with_a_problem(self):
         """What was told of a file is told again."""
-        self.write("etc/broken.pem", b"-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n" + made.certificate("self"))
+        self.write("etc/broken.pem", b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n" + made.certificate("self"))
         first, second = self.scan(), self.scan()
-        self.assertTrue(first["problems"])
+        self.assertEqual([row["path"] for row in first["problems"]], [self.path("etc/broken.pem")])
         self.assertEqual(self.lasting(first), self.lasting(second))
 
     def test_a_locked_store(self):
