@@ -54,10 +54,10 @@ def run(args: Answer, context: Context) -> Answer:
 
 def _places(args: Answer, context: Context) -> t.Optional[Answer]:
     """Return what a scan of the declared paths finds now, so that nobody has to come again for it; None where that fails, as what is installed stays."""
-    from ansible_collections.certops.fleet.plugins.module_utils._host import verb_scan  # noqa: PLC0415 (only where the inventory wants it)
+    from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths  # noqa: PLC0415 (only where the inventory wants it)
 
     try:
-        return verb_scan.what_lies_at(args["places"], context, baseline.services_here(args["services"]))
+        return paths.what_lies_at(args["places"], context, baseline.services_here(args["services"]))
     except Exception:  # noqa: BLE001 - whatever it is, it comes after the transaction
         return None
 

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, scan
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, paths, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, services
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Running
 
@@ -34,7 +34,7 @@ def run(args: Answer, context: Context) -> Answer:
     for problem in running.problems:
         looking.problem(b"/proc", problem)
     looking.named(found, processes.process_paths() + processes.unit_paths())
-    answer = _looked(looking, found, args)
+    answer = paths.looked(looking, found, args)
     if known is not None and args["keep"]:
         known.save(context.state)
     if args.get("probe", "none") != "none":
@@ -52,19 +52,6 @@ def _known(args: Answer, context: Context) -> t.Optional[cache.Cache]:
     if args["store_passwords"]:
         known.forget("locked")  # one of them may be the right one
     return known
-
-
-def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> Answer:
-    """Look at the paths of `args` alone, and at what the services `found` name; the result is that of a scan of these paths."""
-    looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command)
-    looking.named(found, ())
-    return _looked(looking, found, args)
-
-
-def _looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
-    looking.folders()
-    looking.links()
-    return dict(looking.answer(frozenset(args["known_bundles"])), services=found)
 
 
 def _probe(looking: scan.Scan, answer: Answer, running: Running, mode: str) -> None:

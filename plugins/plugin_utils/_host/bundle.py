@@ -31,15 +31,16 @@ _GROUND = ("run.py", "text.py", *_in("x509", "der", "keys", "pem", "x509"))
 _WEB_SERVERS = _in("services", "service_apache", "service_haproxy", "service_nginx")
 _OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_settings", "service_table", "settings", "shipped")
 _SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
-_PROBING = _in("services", "hello", "look", "probing", "starttls")
+_PROBING = ("endpoint/hello.py", "tls.py", *_in("services", "hello", "look", "probing", "starttls"))
 _SCAN = (
-    *_in("scan", "cache", "findings", "mounts", "paths_table", "patterns", "places", "reading", "scan", "walk"),
+    *_in("scan", "cache", "findings", "mounts", "paths", "paths_table", "patterns", "places", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
     *_in("x509", "distinguished", "records"),
     "transaction/files.py",
 )
+_ENDPOINT = _in("endpoint", "engine", "handshake", "hello", "openssl", "starttls", "wire")
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
-_JOURNAL = (*_in("services", "look", "starttls"), *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
+_JOURNAL = ("tls.py", *_in("services", "look", "starttls"), *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
 _INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))
 _LOOKING = (*_GROUND, *_SERVICES, *_FILES, *_JOURNAL)
 _CHANGING = (*_LOOKING, "transaction/prepare.py")
@@ -47,11 +48,11 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
     "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, "verb_scan.py"),
-    "endpoints": ("run.py", "text.py", "x509/der.py", *_in("endpoint", "engine", "handshake", "hello", "openssl", "starttls", "wire"), "verb_endpoints.py"),
+    "endpoints": (*_ENDPOINT, "run.py", "text.py", "tls.py", "x509/der.py", "verb_endpoints.py"),
     "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),
-    "install": (*_CHANGING, *_INSTALL, *_PROBING, *_SCAN, "verb_scan.py", "verb_install.py"),
+    "install": (*_CHANGING, *_INSTALL, *_SCAN, "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }
 
@@ -62,7 +63,11 @@ _START = (HOST_FOLDER / "start.py").read_text(encoding="utf-8")
 
 def _packed(value: object) -> str:
     # In short lines: of a text that is cut off, an old Python shows the last line. A higher level costs every run more than the network gains.
-    return base64.encodebytes(zlib.compress(json.dumps(value).encode(), 5)).decode("ascii")
+    return _lines(json.dumps(value).encode(), 5)
+
+
+def _lines(data: bytes, level: int) -> str:
+    return base64.encodebytes(zlib.compress(data, level)).decode("ascii")
 
 
 @functools.cache
@@ -77,7 +82,7 @@ def _read(names: tuple[str, ...]) -> dict[str, str]:
 @functools.cache
 def _compiled(verb: str) -> str:
     codes = {name: marshal.dumps(_code(name)) for name in sorted({*_COMMON, *SOURCES[verb]})}
-    return base64.encodebytes(zlib.compress(marshal.dumps(codes), 3)).decode("ascii")
+    return _lines(marshal.dumps(codes), 3)
 
 
 @functools.cache

@@ -6,13 +6,12 @@
 import ssl
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host import tls
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint import hello
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.wire import EndpointError, EndpointFailed, Wire, said
 
 NO_APPLICATION_PROTOCOL = 120
 _DER = 2  # _ssl.ENCODING_DER
-# A suite without authentication would show no certificate; weak keys and old versions are looked at, too.
-_CIPHERS = "ALL:!aNULL:@SECLEVEL=0"
 
 
 class LibraryRefused(EndpointFailed):
@@ -37,13 +36,7 @@ class Shown(t.NamedTuple):
 
 def context(alpn: t.Sequence[str]) -> ssl.SSLContext:
     """What takes every certificate, version and suite that the library knows."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    made.options |= ssl.OP_NO_TICKET | getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
-    made.set_ciphers(_CIPHERS)
-    if hasattr(ssl, "TLSVersion"):
-        made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    made = t.cast(ssl.SSLContext, tls.context())
     if alpn:
         made.set_alpn_protocols(list(alpn))
     return made

@@ -120,6 +120,7 @@ def _extensions(version: int, name: t.Optional[str]) -> bytes:
     found.append((5, b"\x01\0\0\0\0"))  # status_request, RFC 6066 section 8
     found.append((10, _vector(b"".join(_number(group, 2) for group in _GROUPS), 2)))
     found.append((11, b"\x01\0"))
+    found.append((23, b""))  # extended_master_secret, which some servers insist on (RFC 7627)
     if version >= TLS12:
         found.append((13, _vector(b"".join(_number(scheme, 2) for scheme in _SIGNATURES), 2)))
     if version == TLS13:
@@ -275,6 +276,8 @@ def certificate_list(listed: bytes, *, with_extensions: bool = False) -> t.List[
     found, offset = [], 0
     while offset + 3 <= len(listed):
         certificate, offset = _cut(listed, offset, 3)
+        if offset > len(listed):  # it is cut off
+            break
         if certificate:
             found.append(certificate)
         if with_extensions:

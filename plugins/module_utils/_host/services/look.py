@@ -11,15 +11,15 @@ import socket
 import time
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host import tls
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import pem, x509
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der import DerError
 
 SECONDS = 5.0  # for one look
 _CERTIFICATE_LIMIT = 1 << 20
-_EVERYTHING = "ALL:!aNULL:@SECLEVEL=0"  # a suite without authentication would show no certificate
 # Below TLS 1.3 the suites say which key the server is to use, from TLS 1.3 on the signature algorithms alone do (RFC 8446 section 4.4.2.2).
-_CIPHERS = {"any": _EVERYTHING, "rsa": "aRSA:@SECLEVEL=0", "ec": "aECDSA:@SECLEVEL=0"}
+_CIPHERS = {"any": tls.EVERYTHING, "rsa": "aRSA:@SECLEVEL=0", "ec": "aECDSA:@SECLEVEL=0"}
 _SIGNATURES = {
     "rsa": "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512:RSA+SHA1",
     "ec": "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ECDSA+SHA1",
@@ -219,16 +219,12 @@ def _by_library(connected: socket.socket, name: t.Optional[str], key_type: str, 
 def _context(key_type: str) -> t.Any:
     import ssl  # noqa: PLC0415
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.options |= ssl.OP_NO_TICKET | getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
-    context.set_ciphers(_CIPHERS[key_type])
+    context = tls.context(_CIPHERS[key_type])
+    if key_type == "any":
+        return context
     if hasattr(ssl, "TLSVersion"):
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        if key_type != "any":
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
-    elif key_type != "any":  # Python 3.6
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    else:  # Python 3.6
         context.options |= getattr(ssl, "OP_NO_TLSv1_3", 0)
     return context
 
@@ -236,7 +232,7 @@ def _context(key_type: str) -> t.Any:
 def _by_openssl(place: Place, name: t.Optional[str], key_type: str, end: float) -> t.Optional[bytes]:
     """Ask again by `openssl s_client`: it shows the certificate also when the handshake does not come to its end. None when there was none."""
     argv = ["openssl", "s_client", "-connect", str(place), "-showcerts", "-no_ticket", "-legacy_server_connect", "-min_protocol", "TLSv1"]
-    argv += ["-cipher", _EVERYTHING] + (["-servername", name] if name else [])
+    argv += ["-cipher", tls.EVERYTHING] + (["-servername", name] if name else [])
     if place.protocol != "tls":
         argv += ["-starttls", place.protocol, *(["-xmpphost", name] if name and place.protocol.startswith("xmpp") else [])]
     if key_type in _SIGNATURES:

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.certops.fleet.plugins.module_utils._host import verb_scan
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import owners
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate import keep as keeping
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import leaf_from_der
@@ -76,7 +76,7 @@ def test_places_that_were_not_told(fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     def broken(*_arguments: object) -> t.NoReturn:
         raise RuntimeError("the table of mounts cannot be read")
 
-    monkeypatch.setattr(verb_scan, "what_lies_at", broken)
+    monkeypatch.setattr(paths, "what_lies_at", broken)
     kept = fleet.keep_one()
     assert (kept.outcome, fleet.verbs) == ("committed", ["inspect", "request", "install", "scan"])
     assert any(str(fleet.tls / "web.pem") in (place["path"], *place["links"]) for place in fleet.documents("places"))
