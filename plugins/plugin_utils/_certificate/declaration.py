@@ -15,6 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
 
+PATHS = ("certificate_path", "key_path", "chain_path", "fullchain_path")
 KEY_TYPES = ("auto", "ec", "rsa", "ed25519")
 
 # The sub-options of one declared certificate, in the form of ansible-core's argument specs.
@@ -182,7 +183,7 @@ def declared_certificate(item: t.Mapping[str, t.Any], path: str) -> Declared:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", item["name"]):
         raise DeclarationError(f"{path}.name must be letters, digits, '.', '_' and '-', at most 100 and not beginning with a sign, got {item['name']!r}")
     profile = _profile(item["profile"], f"{path}.profile")
-    files = {field: _absolute(item.get(field), f"{path}.{field}") for field in ("certificate_path", "key_path", "chain_path", "fullchain_path")}
+    files = {field: _absolute(item.get(field), f"{path}.{field}") for field in PATHS}
     names = _names(item["names"], profile, f"{path}.names")
     plain = {field: item.get(field) for field in ("key_type", "reuse_key", "owner", "group", "verify", "layout", "rollback", "takeover", "managed")}
     return Declared(

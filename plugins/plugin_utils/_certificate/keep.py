@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import Declared
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import PATHS, Declared
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.diff import certificate_diff, certificate_text, expected_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import Found, Staged, chain_problem, found_from_host, leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest, requested_key
@@ -430,8 +430,7 @@ def _record_missed(work: Work, look_at: Look) -> None:
 
 def _places_request(work: Work, looked: t.Sequence[Looked]) -> dict[str, t.Any]:
     """A scan of the declared paths."""
-    roles = ("certificate_path", "key_path", "chain_path", "fullchain_path")
-    paths = {str(one.for_host[role]) for one in looked for role in roles if one.for_host.get(role)}
+    paths = {str(one.for_host[role]) for one in looked for role in PATHS if one.for_host.get(role)}
     with work.inventory() as inventory:
         known = inventory.known_bundles()
     return scan_request({"paths": sorted(paths), "services": list(work.services)}, known)

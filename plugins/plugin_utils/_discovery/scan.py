@@ -10,7 +10,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info
 
 RETURNED_LINES = 50
 MAX_FILE_SIZE = 2 << 20
@@ -56,7 +56,7 @@ def _dated(crls: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
 def _asn1_time(seconds: int | None) -> str | None:
     """C(20261123094304Z); None for what cannot be a time."""
     try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y%m%d%H%M%SZ")
+        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).strftime(TIME_FORMAT)
     except (OverflowError, OSError, ValueError):
         return None
 

@@ -10,19 +10,19 @@ import collections
 import functools
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.engine import CLOSED, FAILED, SEEN, UNREACHABLE, Probe, Settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._display.text import count
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.staple import staple_info
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.targets import Origin, Target
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.trust import Trust, name_matches, read
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import x509
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info, general_name, text_value
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info, general_name, moment, text_value
 
 RETURNED_LINES = 50
 BATCH = 2000  # endpoints of one exchange or one transaction: what bounds the memory
@@ -97,7 +97,7 @@ class Findings:
     def add(self, asked: t.Sequence[tuple[Target, Origin]], answer: t.Mapping[str, t.Any]) -> tuple[list[Row], dict[str, bytes]]:
         """The rows of an answer, judged, and the certificates that they name. A host is not trusted: whatever is no answer to a question is refused."""
         result = Fields(dict(answer), "result")
-        certificates = checked_certificates(result.value.get("certificates"))
+        certificates, _refused = checked_certificates(result.value.get("certificates"))
         rows = [self._row(item, asked, certificates) for item in result.objects("endpoints")]
         rows.sort(key=lambda row: t.cast("int", row.pop("index")))
         self.rows += [row for row in rows if row["named"] or row["state"] in (SEEN, FAILED)]
@@ -209,7 +209,7 @@ def _leaf_of(der: bytes) -> _Leaf | None:
 
 def _leaf_of_any(der: bytes) -> _Leaf:
     info = certificate_info(der)
-    ends = info["not_after"] and datetime.strptime(info["not_after"], TIME_FORMAT).replace(tzinfo=timezone.utc)
+    ends = info["not_after"] and moment(info["not_after"])
     name = (info["subject"] or {}).get("commonName")
     return _Leaf(info["sha256"], name, tuple(info["subject_alt_name"] or ()), info["not_after"], seconds(ends) if ends else None, info["serial_number"])
 

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, present
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, clean_value
@@ -23,6 +26,21 @@ _KINDS = {"DNS": "dns", "IP": "ip", "email": "email", "URI": "uri"}
 def sha256_of(der: bytes) -> str:
     """Identity of a certificate."""
     return hashlib.sha256(der).hexdigest()
+
+
+def checked_certificates(told: t.Any) -> tuple[dict[str, bytes], list[str]]:
+    """The DER by fingerprint out of an answer, and the names of those that do not have their fingerprint: taken, a host could replace what others have."""
+    found, refused = {}, []
+    for sha256, text in Fields(told or {}, "result.certificates").value.items():
+        try:
+            der = base64.b64decode(text, validate=True)
+        except (TypeError, ValueError, binascii.Error):
+            der = b""
+        if sha256_of(der) == sha256:
+            found[sha256] = der
+        else:
+            refused.append(sha256)
+    return found, refused
 
 
 def missing(connection: sa.Connection, identities: t.Collection[str]) -> set[str]:

@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import collections
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK, present, upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import canonical_json, clean_text, clean_value
@@ -26,28 +22,16 @@ FACTS = ("alpn", "chain_complete", "verified", "verify_problem", "name_matches",
 _LOOPBACK = ("127.", "::1")
 
 
-def checked_certificates(value: t.Any) -> dict[str, bytes]:
-    """The DER by fingerprint out of an answer; what does not have its fingerprint is left out, or a host could replace what others have."""
-    found = {}
-    for sha256, text in Fields(value or {}, "result.certificates").value.items():
-        try:
-            der = base64.b64decode(text, validate=True)
-        except (TypeError, ValueError, binascii.Error):
-            continue
-        if sha256_of(der) == sha256:
-            found[sha256] = der
-    return found
-
-
 def record(connection: sa.Connection, told: EndpointsRecord, *, time: int, new_certificates: int) -> tuple[EndpointsRecorded, Event | None]:
     """Stores what was seen, whose certificates are stored already. Where nobody listens any more a known place is gone; an unknown one is no place."""
     before = _known(connection, told)
     hosts = _hosts(connection, told)
     rows = {state: [_row(item, told, hosts) for item in told.endpoints if item["state"] == state] for state in ("seen", "failed", "closed", "unreachable")}
     stored = present(connection, schema.certificates.c.sha256, {row["certificate"] for row in rows["seen"]})
-    seen = [row | {"first_seen": time, "last_seen": time, "looked_at": time, "gone_at": None} for row in rows["seen"] if row["certificate"] in stored]
+    times = {"first_seen": time, "last_seen": time, "looked_at": time, "gone_at": None}
+    seen = [row | times for row in rows["seen"] if row["certificate"] in stored]
     upsert(connection, schema.endpoints, seen, keep=("first_seen",))
-    failed = [row | {"first_seen": time, "last_seen": time, "looked_at": time, "gone_at": None} for row in rows["failed"]]
+    failed = [row | times for row in rows["failed"]]
     # What a listener showed the last time stands until it shows something else.
     kept = [column.name for column in schema.endpoints.c if column.name not in (*KEY, "host_id", "reason", "looked_at", "gone_at")]
     upsert(connection, schema.endpoints, failed, keep=kept)

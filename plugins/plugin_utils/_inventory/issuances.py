@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_row
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import host_id
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import host_id, is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import canonical_json, clean_text, clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
@@ -169,7 +169,7 @@ def find(
         if value is not None:
             statement = statement.where(column == value)
     if host is not None:
-        statement = statement.where(hosts.c.namespace == clean_text(host.namespace), hosts.c.name == clean_text(host.name))
+        statement = statement.where(is_host(host))
     return tuple(_issuance(row) for row in connection.execute(statement))
 
 

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_value, digest_of
@@ -109,19 +107,9 @@ def _scan_row(record: ScanRecord, result: Fields, evidence: t.Sequence[tuple[str
 
 
 def _certificates(result: Fields) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The DER by fingerprint; one whose fingerprint is not that of its bytes is not taken, or a host could replace what others have."""
-    certificates, problems = {}, []
-    entries = Fields(result.value.get("certificates") or {}, "result.certificates")
-    for sha256, text in entries.value.items():
-        try:
-            der = base64.b64decode(text, validate=True)
-        except (TypeError, ValueError, binascii.Error):
-            der = b""
-        if sha256_of(der) == sha256:
-            certificates[sha256] = der
-        else:
-            problems.append(f"certificate {sha256[:64]!r} of the host's answer does not have that SHA-256 and was not stored")
-    return certificates, tuple(problems)
+    """The certificates of an answer, and a problem for each that is not what it is called."""
+    found, refused = checked_certificates(result.value.get("certificates"))
+    return found, tuple(f"certificate {sha256[:64]!r} of the host's answer does not have that SHA-256 and was not stored" for sha256 in refused)
 
 
 def _place(item: Fields) -> Row:

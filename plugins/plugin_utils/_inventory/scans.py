@@ -33,16 +33,20 @@ def host_id(connection: sa.Connection, host: HostName, *, time: int) -> int:
     """The number of a host, which is made known where it is not."""
     namespace, name = clean_text(host.namespace), clean_text(host.name)
     insert_new(connection, schema.hosts, [{"namespace": namespace, "name": name, "first_seen": time}])
+    return int(connection.execute(sa.select(schema.hosts.c.id).where(is_host(host))).scalar_one())
+
+
+def is_host(host: HostName) -> sa.ColumnElement[bool]:
+    """The condition that a row of hosts is this one."""
     hosts = schema.hosts.c
-    return int(connection.execute(sa.select(hosts.id).where(hosts.namespace == namespace, hosts.name == name)).scalar_one())
+    return sa.and_(hosts.namespace == clean_text(host.namespace), hosts.name == clean_text(host.name))
 
 
 def python_of(connection: sa.Connection, host: HostName) -> str | None:
     """The version of Python that a host had when it last answered."""
     hosts, evidence = schema.hosts.c, schema.host_evidence.c
-    own = sa.and_(hosts.namespace == clean_text(host.namespace), hosts.name == clean_text(host.name), evidence.kind == "python")
-    found = sa.select(evidence.value).join(schema.hosts, hosts.id == evidence.host_id).where(own).order_by(evidence.last_seen.desc()).limit(1)
-    return connection.execute(found).scalar()
+    found = sa.select(evidence.value).join(schema.hosts, hosts.id == evidence.host_id).where(is_host(host), evidence.kind == "python")
+    return connection.execute(found.order_by(evidence.last_seen.desc()).limit(1)).scalar()
 
 
 def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:

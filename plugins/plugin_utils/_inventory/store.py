@@ -99,9 +99,7 @@ class Inventory:
     def record_scan(self, scan: ScanRecord) -> Recorded:
         """Stores what a host answered; only what really was looked at can become gone."""
         prepared = prepare(scan)
-        with self._read() as connection:
-            missing = certificates.missing(connection, prepared.certificates)
-        rows, names = certificates.parsed({sha256: prepared.certificates[sha256] for sha256 in sorted(missing)})  # takes longest: outside the transaction
+        rows, names = self._new_certificates(prepared.certificates)
         with self._write() as connection:
             certificates.add(connection, rows, names, time=prepared.scan["ended"])
             recorded, event = scans.record(connection, prepared, new_certificates=len(rows))
@@ -111,9 +109,7 @@ class Inventory:
 
     def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:
         """Stores what endpoints showed."""
-        with self._read() as connection:
-            missing = certificates.missing(connection, told.certificates)
-        rows, names = certificates.parsed({sha256: told.certificates[sha256] for sha256 in sorted(missing)})
+        rows, names = self._new_certificates(told.certificates)
         time = seconds(self._now())
         with self._write() as connection:
             certificates.add(connection, rows, names, time=time)
@@ -208,6 +204,12 @@ class Inventory:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
         with self._read() as connection:
             yield from documents.documents(connection, kind, now=self._now())
+
+    def _new_certificates(self, ders: t.Mapping[str, bytes]) -> tuple[list[certificates.Row], list[certificates.Row]]:
+        """The rows of those that are not stored yet. Taking them apart takes longest: outside the transaction that writes them."""
+        with self._read() as connection:
+            missing = certificates.missing(connection, ders)
+        return certificates.parsed({sha256: ders[sha256] for sha256 in sorted(missing)})
 
     def _append(self, connection: sa.Connection, event: Event) -> int:
         return events.append(connection, event, actor=self._actor, time=seconds(self._now()))

@@ -16,7 +16,8 @@ from alembic import command
 from alembic.config import Config
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import migrate
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS, checked_certificates
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, EndpointsRecorded, HostName, InventoryError, Issuer
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import build_report
@@ -138,8 +139,8 @@ def test_hostile_text_is_bounded(inventory: Inventory, tools: t.Any) -> None:
 
 def test_certificates_of_an_answer() -> None:
     """Only those that have their fingerprint."""
-    assert checked_certificates(None) == {}
-    assert checked_certificates({"a" * 64: base64.b64encode(b"x").decode(), "b": 5, "c": "%"}) == {}
+    assert checked_certificates(None)[0] == {}
+    assert checked_certificates({"a" * 64: base64.b64encode(b"x").decode(), "b": 5, "c": "%"})[0] == {}
     with pytest.raises(InventoryError, match=r"result.certificates of the host's answer is \['x'\]: an object is expected"):
         checked_certificates(["x"])
 
