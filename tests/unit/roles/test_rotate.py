@@ -89,10 +89,11 @@ def fleet(tmp_path: pathlib.Path) -> Fleet:
 
 def test_rotate(fleet: Fleet) -> None:
     """Check mode changes nothing and shows what would be; the run does it; the second run changes nothing."""
-    before = sorted(fleet.folder.rglob("*"))
+    before = set(fleet.folder.rglob("*"))
     shown = fleet.play("rotate", "--check", "--diff")
-    made = {path for path in fleet.folder.rglob("*") if path not in before and "ansible" not in path.parts[len(fleet.folder.parts)]}
-    assert made == set()
+    # Two processes that leave an SQLite file in the same moment both leave its helper files to the next.
+    ours = ("ansible", "inventory.db-wal", "inventory.db-shm")
+    assert {path for path in set(fleet.folder.rglob("*")) - before if path.relative_to(fleet.folder).parts[0] not in ours} == set()
     assert fleet.changed(shown) == {"h1", "h2", "h3"}
     assert "+subject_alt_name: ['DNS:h1-web.example.com']" in shown
     assert fleet.changed(fleet.play("rotate", "--diff")) == {"h1", "h2", "h3"}
