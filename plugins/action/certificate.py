@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, job_id, new_transaction, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview, wished
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
@@ -18,6 +18,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import 
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "step": {"type": "str", "choices": ["all", "look"], "default": "all"},
+    "looked": {"type": "dict"},
     "services": {"type": "list", "elements": "dict"},
     "issuers": {"type": "list", "elements": "dict", "no_log": True},
     "certificates": {"type": "list", "elements": "dict", "options": OPTIONS},
@@ -46,7 +47,7 @@ def kept_certificates(task: Task) -> dict[str, t.Any]:
     if not task.check_mode:
         with work.inventory() as inventory:
             inventory.check_writable()
-    look_at = look(work, certificates, heal=not looking)
+    look_at = look(work, certificates, heal=not looking, wish=None if looking else wished(certificates, task.args["looked"]))
     kept = tuple(preview(looked, look_at.clocks) for looked in look_at.looked) if looking else keep(work, look_at)
     return _result(task, look_at, kept)
 

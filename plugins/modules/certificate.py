@@ -26,6 +26,12 @@ options:
     type: str
     choices: [all, look]
     default: all
+  looked:
+    description:
+      - What O(step=look) returned for this host a moment ago. The first certificate that it found due is then asked for in the same exchange
+        with the host as the look that always comes first, which saves one of three.
+      - Nothing is believed of it. A request that the second look does not call for is taken back.
+    type: dict
   services:
     description:
       - Entries that are added to the table of services, or change the keys of the entry of the same name; C(docs/services.md) has all keys.
@@ -164,6 +170,10 @@ EXAMPLES = r"""
   certops.fleet.certificate:
     step: look
   register: looked
+
+- name: Do it
+  certops.fleet.certificate:
+    looked: "{{ looked }}"
 """
 
 RETURN = r"""
@@ -221,6 +231,9 @@ certificates:
     due_at:
       description: When it is due, as C(2026-11-23T12:00:00Z).
       type: str
+    new_key:
+      description: The key that is to be made for a new certificate, with C(type), C(size), C(curve) and C(reuse); null when none is due or one is staged.
+      type: dict
 declared:
   description: Names of the declared certificates.
   returned: success

@@ -42,22 +42,23 @@ def run(args: Answer, context: Context) -> Answer:
     if action not in ACTIONS:
         raise HostError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
     name, asked = journal.check_transaction(context.transaction), context.now()
-    with prepare.changing(context) as lock:
+    with prepare.changing(context) as held:
         known = journal.load(context.state, name)
         if known is not None and _answered(known, asked):
             return t.cast(Answer, known.result("install"))
         record = _open(args, context, declaration, known)
-        work = _work(args, context, declaration, record, lock)
+        services = baseline.services_here(args["services"])
+        work = _work(args, context, declaration, record, held.lock, services=services)
         result = reloading.perform(work) if action == "reload" else transaction.perform(work)
-    return dict(result, places=_places(args, context)) if args.get("places") and result["outcome"] == "committed" else result
+    return dict(result, places=_places(args, context, services)) if args.get("places") and result["outcome"] == "committed" else result
 
 
-def _places(args: Answer, context: Context) -> t.Optional[Answer]:
+def _places(args: Answer, context: Context, services: t.Sequence[Answer]) -> t.Optional[Answer]:
     """Return what a scan of the declared paths finds now, so that nobody has to come again for it; None where that fails, as what is installed stays."""
     from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths  # noqa: PLC0415 (only where the inventory wants it)
 
     try:
-        return paths.what_lies_at(args["places"], context, baseline.services_here(args["services"]))
+        return paths.what_lies_at(args["places"], context, services)
     except Exception:  # noqa: BLE001 - whatever it is, it comes after the transaction
         return None
 
@@ -80,11 +81,12 @@ def _open(args: Answer, context: Context, declaration: Declared, known: t.Option
     return journal.begin(context.state, name, context.now(), state="requested", name=declaration.name, declared=args["certificate"], actor=context.actor)
 
 
-def _work(args: Answer, context: Context, declaration: Declared, record: Journal, lock: int) -> transaction.Work:
+def _work(args: Answer, context: Context, declaration: Declared, record: Journal, lock: int, *, services: t.Sequence[Answer]) -> transaction.Work:
     there = found.look_at(declaration)
     leaf, chain = _certificate(args, there, declaration)
     facts = _facts(declaration, leaf)
-    taken = prepare.baseline_for(declaration, args["services"], there, context, baseline.key_types(there.key_type, facts.key_type))
+    kinds = baseline.key_types(there.key_type, facts.key_type)
+    taken = [dict(item, served=baseline.served(declaration, item, kinds)) for item in prepare.baseline_for(declaration, services, there, context)]
     record.write(declared=args["certificate"])
     if record.has(KEY):
         files.replace(record.path(LEAF), material.certificates(leaf))

@@ -9,7 +9,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, csr, declared, files, found, journal, material, prepare
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import baseline, csr, declared, files, found, journal, material, prepare, staged
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.found import Found
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.journal import KEY, REQUEST, Journal
@@ -18,13 +18,36 @@ Answer = t.Dict[str, t.Any]
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Answer `request`; the same transaction asked again gets the same answer."""
+    """Answer `request`; the same transaction asked again gets the same answer.
+
+    With `inspect`, the arguments of that verb, its answer comes first, and in it as `request` what became of the request for the certificate `name`:
+    its answer, or in `refused` why there is none.
+    """
+    with prepare.changing(context) as held:
+        if args.get("inspect"):
+            return _inspected(args, context, held.recovered)
+        return _requested(args, context, baseline.services_here(args["services"]))
+
+
+def _inspected(args: Answer, context: Context, recovered: t.List[Answer]) -> Answer:
+    from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.inspection import inspect  # noqa: PLC0415 (few requests ask for it)
+
+    services = baseline.services_here(args["inspect"]["services"])
+    looked = inspect(args["inspect"], context, services, recovered + staged.expire(context))
+    certificate = next(each["declared"] for each in looked["certificates"] if each["name"] == args["name"])
+    try:
+        request = _requested(dict(args, certificate=certificate), context, services)
+    except HostError as exc:
+        request = {"refused": str(exc)}
+    return dict(looked, request=request)
+
+
+def _requested(args: Answer, context: Context, services: t.Sequence[Answer]) -> Answer:
     declaration = declared.from_args(args["certificate"])
-    with prepare.changing(context):
-        record = journal.load(context.state, journal.check_transaction(context.transaction))
-        if record is not None and record.state != "failed":
-            return _recorded(record)
-        return _request(args, context, declaration)
+    record = journal.load(context.state, journal.check_transaction(context.transaction))
+    if record is not None and record.state != "failed":
+        return _recorded(record)
+    return _request(args, context, declaration, services)
 
 
 def _recorded(record: Journal) -> Answer:
@@ -34,9 +57,9 @@ def _recorded(record: Journal) -> Answer:
     return t.cast(Answer, result)
 
 
-def _request(args: Answer, context: Context, declaration: Declared) -> Answer:
+def _request(args: Answer, context: Context, declaration: Declared, services: t.Sequence[Answer]) -> Answer:
     there = found.look_at(declaration)
-    taken = prepare.baseline_for(declaration, args["services"], there, context, baseline.key_types(there.key_type, args["key"].get("type")))
+    taken = prepare.baseline_for(declaration, services, there, context)
     if not args["key"].get("reuse"):
         baseline.check_key(declaration, taken)
     with_key = {"name": declaration.name, "declared": args["certificate"], "request_digest": args["request_digest"]}
@@ -47,7 +70,7 @@ def _request(args: Answer, context: Context, declaration: Declared) -> Answer:
     request = csr.make_request(record.path(KEY), spki, _der(args, "subject"), _der(args, "attributes"))
     files.replace(record.path(REQUEST), request)
     digest = hashlib.sha256(spki).hexdigest()
-    result = {"csr": base64.b64encode(request).decode("ascii"), "spki": digest, "baseline": prepare.summary(taken), "staged": record.transaction}
+    result = {"csr": base64.b64encode(request).decode("ascii"), "spki": digest, "staged": record.transaction}
     record.write(state="requested", spki=digest, results=record.with_result("request", result))
     return result
 

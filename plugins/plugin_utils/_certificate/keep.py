@@ -75,6 +75,27 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What an earlier look at the host said of one certificate: that it is due, and for which key it will be asked."""
+
+    declared: Declared
+    key: KeyRequest
+    actions: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request that came together with the look: its DER, or why the host made none."""
+
+    name: str
+    transaction: str
+    digest: str
+    csr: bytes | None
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What became of one declared certificate; C(text) is one sentence."""
 
@@ -121,6 +142,7 @@ class Kept:
             "old": self.looked.found.leaf.sha256 if self.looked.found.leaf else None,
             "new": None if self.new is None else leaf_from_der(self.new).sha256,
             "due_at": stamp(decision.due_at) if decision.due_at else None,
+            "new_key": self.looked.key.for_host() if decision.due and decision.staged is None else None,
         }
 
     def diff(self) -> dict[str, t.Any] | None:
@@ -138,6 +160,7 @@ class Look:
     looked: tuple[Looked, ...]
     recovered: tuple[str, ...] = ()
     clocks: str | None = None
+    requested: Requested | None = None
 
 
 def _chains(issuers: Issuers) -> tuple[IssuingChain, ...]:
@@ -196,7 +219,7 @@ def _looked(
     found = _with_issued(inventory, there)
     history = _history(inventory, found)
     key = requested_key(declared, found.leaf)
-    template = request_template(declared.names, dict(declared.subject), declared.profile, key_kind=key.type)
+    template = _template(declared, key)
     digest = key.digest(template.digest)
     known = Known(
         now=work.now(),
@@ -235,32 +258,71 @@ def _sentences(transactions: t.Any) -> tuple[str, ...]:
     return tuple(f"{item['transaction']}: {item['text']}" for item in transactions or ())
 
 
-def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool) -> Look:
-    """The one exchange that always happens. C(heal) lets the host finish or undo what an earlier run left open."""
+def wished(certificates: t.Sequence[Declared], looked: t.Mapping[str, t.Any] | None) -> Wish | None:
+    """The first certificate that an earlier look found due, by the result of that look; None where it found none, or cannot be read."""
+    told = (looked or {}).get("certificates")
+    items = {item.get("name"): item for item in told if isinstance(item, dict)} if isinstance(told, list) else {}
+    for declared in certificates:
+        item = items.get(declared.name, {})
+        if item.get("outcome") == "pending" and item.get("new_key"):
+            try:
+                key = KeyRequest(**item["new_key"])
+                return Wish(declared, key, tuple(map(str, item["actions"])), tuple(str(reason["text"]) for reason in item["reasons"]))
+            except (TypeError, KeyError):
+                return None
+    return None
+
+
+def look(work: Work, certificates: t.Sequence[Declared], *, heal: bool, wish: Wish | None = None) -> Look:
+    """The one exchange that always happens. C(heal) lets the host finish or undo what an earlier run left open.
+
+    With a C(wish) the host makes that request in the same exchange; whether it is used is decided by what the look shows.
+    """
     if not certificates:
         return Look(())
     asked = {"certificates": [declared.for_host() for declared in certificates], "services": list(work.services), "look": True, "heal": heal}
     asked_at = work.now()
-    answer = work.exchange("inspect", asked)
+    answer, requested = (work.exchange("inspect", asked), None) if wish is None else _look_and_request(work, asked, wish)
     clocks = _clocks(work, asked_at, _host_time(work, answer.get("_host") or {}))
     items, chains = _items(work, answer, certificates), _chains(work.issuers)
     with work.inventory() as inventory:
         looked = tuple(_looked(work, declared, items[declared.name], chains, inventory=inventory, asked_at=asked_at) for declared in certificates)
-    return Look(looked, _sentences(answer.get("recovered")), clocks)
+    return Look(looked, _sentences(answer.get("recovered")), clocks, requested)
+
+
+def _template(declared: Declared, key: KeyRequest) -> RequestTemplate:
+    return request_template(declared.names, dict(declared.subject), declared.profile, key_kind=key.type)
+
+
+def _request_arguments(key: KeyRequest, template: RequestTemplate) -> dict[str, t.Any]:
+    return {
+        "key": key.for_host(),
+        "subject": base64.b64encode(template.subject).decode(),
+        "attributes": base64.b64encode(template.attributes).decode(),
+        "request_digest": key.digest(template.digest),
+    }
+
+
+def _look_and_request(work: Work, asked: t.Mapping[str, t.Any], wish: Wish) -> tuple[dict[str, t.Any], Requested]:
+    """The look and the request in one exchange. That it begins is in the audit log before; its end is told there when the certificate is kept."""
+    declared, transaction = wish.declared, work.new_transaction()
+    arguments = _request_arguments(wish.key, _template(declared, wish.key))
+    _event(work, "certificate.change_begins", declared, actions=list(wish.actions), reasons=list(wish.reasons))
+    try:
+        answer = work.exchange("request", {**arguments, "name": declared.name, "inspect": asked}, transaction=transaction)
+        told = answer["request"]
+        csr = None if told.get("refused") else base64.b64decode(told["csr"])
+    except BaseException as exc:
+        _event(work, "certificate.change_ended", declared, outcome="unknown", text=str(exc), transaction=transaction, certificate=None)
+        raise
+    return answer, Requested(declared.name, transaction, arguments["request_digest"], csr, told.get("refused"))
 
 
 def _request(work: Work, looked: Looked, transaction: str) -> bytes:
     """The host's own certification request: from the key that is staged there, or from a new one."""
     if looked.decision.staged is not None and looked.decision.staged.csr is not None:
         return looked.decision.staged.csr
-    asked = {
-        "certificate": looked.for_host,
-        "services": list(work.services),
-        "key": looked.key.for_host(),
-        "subject": base64.b64encode(looked.template.subject).decode(),
-        "attributes": base64.b64encode(looked.template.attributes).decode(),
-        "request_digest": looked.request_digest,
-    }
+    asked = {**_request_arguments(looked.key, looked.template), "certificate": looked.for_host, "services": list(work.services)}
     return base64.b64decode(work.exchange("request", asked, transaction=transaction)["csr"])
 
 
@@ -312,17 +374,21 @@ def _install(work: Work, looked: Looked, transaction: str, *, leaf: bytes | None
     return work.exchange("install", asked, transaction=transaction)
 
 
-def _renew(work: Work, looked: Looked) -> Kept:
+def _renew(work: Work, looked: Looked, requested: Requested | None) -> Kept:
     """A new key, a new certificate, and their installation under one transaction id."""
     staged: Staged | None = looked.decision.staged
-    transaction = staged.transaction if staged is not None else work.new_transaction()
     issuance: int | None = None
+    if requested is not None and requested.refused is not None:
+        raise KeepError(requested.refused)
+    begun = staged or requested
+    transaction = work.new_transaction() if begun is None else begun.transaction
     if staged is not None and staged.certificate is not None:
         leaf, chain = staged.certificate, staged.chain
         with work.inventory() as inventory:
             issuance = next((one.id for one in inventory.issuances(transaction=transaction) if one.state == "issued"), None)
     else:
-        leaf, chain, issuance = _issued(work, looked, _request(work, looked, transaction), transaction)
+        csr = requested.csr if requested is not None and requested.csr is not None else _request(work, looked, transaction)
+        leaf, chain, issuance = _issued(work, looked, csr, transaction)
     return _settled(work, _kept(looked, _install(work, looked, transaction, leaf=leaf, chain=chain, action="install"), leaf, transaction), issuance)
 
 
@@ -364,9 +430,24 @@ def _small(work: Work, looked: Looked, action: str) -> Kept:
     return _kept(looked, _install(work, looked, transaction, leaf=found.certificate, chain=chain, action=action), found.certificate, transaction)
 
 
-def _act(work: Work, looked: Looked) -> Kept:
+def _still_wanted(work: Work, looked: Looked, requested: Requested | None, refusal: str | None) -> Requested | None:
+    """The request that came with the look, where it is what the look asks for; another one is taken back."""
+    staged = looked.decision.staged
+    if requested is None or (staged is not None and staged.transaction == requested.transaction):
+        return None
+    if refusal is None and looked.decision.due and staged is None and requested.digest == looked.request_digest:
+        return requested
+    if requested.csr is not None:
+        work.exchange("discard", {"transactions": [requested.transaction]}, transaction=requested.transaction)
+    return None
+
+
+def _act(work: Work, looked: Looked, requested: Requested | None, refusal: str | None) -> Kept:
+    requested = _still_wanted(work, looked, requested, refusal)
+    if refusal:
+        return Kept(looked, "failed", refusal)
     if looked.decision.due:
-        return _renew(work, looked)
+        return _renew(work, looked, requested)
     done = [Kept(looked, "unchanged")]
     for action in looked.decision.actions:
         done.append(_small(work, looked, action))
@@ -375,33 +456,40 @@ def _act(work: Work, looked: Looked) -> Kept:
     return replace(next((kept for kept in done if kept.changed), done[-1]), places=done[-1].places)
 
 
-def _event(work: Work, kind: str, looked: Looked, **detail: t.Any) -> None:
+def _event(work: Work, kind: str, declared: Declared, **detail: t.Any) -> None:
     with work.inventory() as inventory:
-        inventory.append_event(kind, subject=looked.declared.name, host=work.host, detail=detail)
+        inventory.append_event(kind, subject=declared.name, host=work.host, detail=detail)
 
 
-def keep_one(work: Work, looked: Looked) -> Kept:
+def keep_one(work: Work, looked: Looked, *, requested: Requested | None = None, clocks: str | None = None) -> Kept:
     """Brings one certificate to its desired state. A failure is returned, not raised, so that the others go on."""
-    if looked.decision.refused:
-        return Kept(looked, "failed", looked.decision.refused)
-    if not looked.decision.actions:
-        return Kept(looked, "unchanged")
-    _event(work, "certificate.change_begins", looked, actions=list(looked.decision.actions), reasons=[reason.text for reason in looked.decision.reasons])
+    refusal = _refusal(looked, clocks)
+    if requested is None:
+        if refusal or not looked.decision.actions:
+            return Kept(looked, "failed", refusal) if refusal else Kept(looked, "unchanged")
+        reasons = [reason.text for reason in looked.decision.reasons]
+        _event(work, "certificate.change_begins", looked.declared, actions=list(looked.decision.actions), reasons=reasons)
     kept = Kept(looked, "unknown", "the run was interrupted")
     try:
-        kept = _act(work, looked)
+        kept = _act(work, looked, requested, refusal)
     except ValueError as exc:
         kept = Kept(looked, "unknown" if getattr(exc, "kind", "") == "unknown" else "failed", str(exc))
     finally:  # a connection that breaks ends the whole task
         new = kept.to_result()["new"]
-        _event(work, "certificate.change_ended", looked, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=new)
+        _event(work, "certificate.change_ended", looked.declared, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=new)
     return kept
+
+
+def _refusal(looked: Looked, clocks: str | None) -> str | None:
+    """What forbids any change."""
+    return looked.decision.refused or (clocks if looked.decision.due else None)
 
 
 def preview(looked: Looked, clocks: str | None) -> Kept:
     """What C(keep_one) would do, for the look and for check mode."""
-    if looked.decision.refused or (looked.decision.due and clocks):
-        return Kept(looked, "failed", looked.decision.refused or clocks or "")
+    refusal = _refusal(looked, clocks)
+    if refusal:
+        return Kept(looked, "failed", refusal)
     return Kept(looked, "pending" if looked.decision.actions else "unchanged")
 
 
@@ -410,10 +498,8 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
     _record_missed(work, look_at)
     kept = []
     for looked in look_at.looked:
-        if looked.decision.due and look_at.clocks:
-            kept.append(Kept(looked, "failed", look_at.clocks))
-        else:
-            kept.append(keep_one(work, looked))
+        requested = look_at.requested if look_at.requested and look_at.requested.name == looked.declared.name else None
+        kept.append(keep_one(work, looked, requested=requested, clocks=look_at.clocks))
     record_places(work, [one for one in kept if one.outcome == "committed"])
     return tuple(kept)
 

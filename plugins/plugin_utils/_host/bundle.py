@@ -42,6 +42,7 @@ _ENDPOINT = _in("endpoint", "engine", "handshake", "hello", "openssl", "starttls
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _JOURNAL = ("tls.py", *_in("services", "look", "starttls"), *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
 _INSTALL = ("x509/names.py", *_in("transaction", "checks", "guardian", "material", "namespace", "reloading", "transaction"))
+_INSPECTION = _in("transaction", "inspection", "resolve")
 _LOOKING = (*_GROUND, *_SERVICES, *_FILES, *_JOURNAL)
 _CHANGING = (*_LOOKING, "transaction/prepare.py")
 
@@ -49,9 +50,9 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 SOURCES: dict[str, tuple[str, ...]] = {
     "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, "verb_scan.py"),
     "endpoints": (*_ENDPOINT, "run.py", "text.py", "tls.py", "x509/der.py", "verb_endpoints.py"),
-    "inspect": (*_LOOKING, "transaction/resolve.py", "verb_inspect.py"),
+    "inspect": (*_LOOKING, *_INSPECTION, "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
-    "request": (*_CHANGING, *_in("transaction", "csr", "material"), "verb_request.py"),
+    "request": (*_CHANGING, *_INSPECTION, *_in("transaction", "csr", "material"), "verb_request.py"),
     "install": (*_CHANGING, *_INSTALL, *_SCAN, "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }

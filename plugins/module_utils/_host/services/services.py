@@ -54,7 +54,13 @@ def find_services(table: t.Sequence[Entry], running: t.Sequence[Process]) -> t.L
         else:
             found.extend(filter(None, (_configured(entry, instance) for instance in instances(entry, own))))
     active = {service["configuration"] for service in found if service["pids"]}
-    return [service for service in found if service["pids"] or service["entry"] not in _TWINS or service["configuration"] not in active]
+    kept = [service for service in found if service["pids"] or service["entry"] not in _TWINS or service["configuration"] not in active]
+    asked = [service for service in kept if not service["pids"] or service["status_command"] or service["pid_file"]]
+    for service in kept:
+        service["active"] = True
+    for service, is_active in zip(asked, units.are_active(asked)):
+        service["active"] = is_active
+    return kept
 
 
 def _is_meant(entry: Entry, process: Process) -> bool:
@@ -69,7 +75,6 @@ def _declared(entry: Entry, processes: t.Sequence[Process]) -> Service:
     configuration = next((path for path in entry["configurations"] if os.path.exists(path_bytes(path))), None)
     service["configuration"] = configuration
     service["validate"] = _with_configurations(entry["validate"], [configuration] if configuration else entry["configurations"][:1])
-    service["active"] = _active(service)
     return service
 
 
@@ -89,7 +94,6 @@ def _configured(entry: Entry, instance: Instance) -> t.Optional[Service]:
         return None
     service["listeners"], service["uses"] = _numbered(findings.uses)
     service["problems"] += findings.problems + list(_not_listening(service["listeners"], instance.processes))
-    service["active"] = _active(service)
     return service
 
 
@@ -171,12 +175,6 @@ def _service(entry: Entry, name: str, processes: t.Sequence[Process]) -> Service
         if entry["reads_as"] == "root" and master > 0:
             service["reads_as"] = user_name(master)
     return service
-
-
-def _active(service: Service) -> t.Optional[bool]:
-    if service["pids"] and not service["status_command"] and not service["pid_file"]:
-        return True
-    return units.is_active(service).ok
 
 
 def _with_configurations(argv: t.Optional[t.Sequence[str]], configurations: t.Sequence[str]) -> t.Optional[t.List[str]]:

@@ -15,6 +15,7 @@ _ASK_SECONDS, _VALIDATE_SECONDS, _CHANGE_SECONDS = 15.0, 60.0, 120.0
 _SETTLE_SECONDS = 30.0  # in which a unit must have reloaded or started, after its command came back
 _SETTLE_POLL = 0.05
 _SYSTEMD = "/run/systemd/system"  # sd_booted(3)
+_UNTOLD = "in a state that systemd does not tell"
 _UNSETTLED = ("activating", "reloading", "refreshing", "deactivating")
 
 Service = t.Dict[str, t.Any]
@@ -37,7 +38,17 @@ def is_active(service: Service) -> Outcome:
         return Outcome(pid is not None, f"{_of(service)} is {'active' if pid else 'not active: no process lives that ' + service['pid_file'] + ' names'}")
     if not _by_systemd(service):
         return Outcome(None, f"it is not known whether {_of(service)} is active: it has no status command, no pid file and no unit of a running systemd")
-    state = _state(service)
+    return _in_state(service, _states([service["unit"]])[0])
+
+
+def are_active(services: t.Sequence[Service]) -> t.List[t.Optional[bool]]:
+    """What `is_active` says of each; systemd is asked once for all of them."""
+    asked = sorted({service["unit"] for service in services if _asks_systemd(service)})
+    states = dict(zip(asked, _states(asked))) if asked else {}
+    return [_in_state(service, states[service["unit"]]).ok if _asks_systemd(service) else is_active(service).ok for service in services]
+
+
+def _in_state(service: Service, state: str) -> Outcome:
     return Outcome(state in ("active", "reloading", "refreshing"), f"{_of(service)} is {state}")
 
 
@@ -82,27 +93,36 @@ def _change(service: Service, command: str, verb: str) -> Outcome:
 def _settled(service: Service, verb: str) -> Outcome:
     """Wait until the service is neither on its way up nor down."""
     end = time.monotonic() + _SETTLE_SECONDS
-    active = is_active(service)
-    while not _has_settled(service, active, verb) and time.monotonic() < end:
+    active, settled = _now(service, verb)
+    while not settled and time.monotonic() < end:
         time.sleep(_SETTLE_POLL)
-        active = is_active(service)
+        active, settled = _now(service, verb)
     if active.ok is False:
         return Outcome(False, f"after its {verb} {active.text}")
     return Outcome(True, f"{_of(service)} did {verb}")
 
 
-def _has_settled(service: Service, active: Outcome, verb: str) -> bool:
-    if active.ok is None:
-        return True
-    if service["status_command"] or service["pid_file"]:
-        return active.ok or verb == "reload"  # what starts may need a moment for its pid file
-    return _state(service) not in _UNSETTLED
+def _now(service: Service, verb: str) -> t.Tuple[Outcome, bool]:
+    """Whether the service is active, and whether it will stay so; what starts may need a moment for its pid file."""
+    if _asks_systemd(service):
+        state = _states([service["unit"]])[0]
+        return _in_state(service, state), state not in _UNSETTLED
+    active = is_active(service)
+    return active, active.ok is not False or verb == "reload"
 
 
-def _state(service: Service) -> str:
-    """The unit's ActiveState, such as active, reloading, activating, failed, inactive."""
-    finished = run(["systemctl", "show", "--property=ActiveState", "--", service["unit"]], _ASK_SECONDS)
-    return finished.output.decode("ascii", "replace").partition("=")[2].strip() or "in a state that systemd does not tell"
+def _states(asked: t.Sequence[str]) -> t.List[str]:
+    """The ActiveState of each unit, such as active, reloading, activating, failed, inactive."""
+    finished = run(["systemctl", "show", "--property=ActiveState", "--", *asked], _ASK_SECONDS)
+    lines = finished.output.decode("ascii", "replace").split("\n")
+    told = [line.partition("=")[2].strip() or _UNTOLD for line in lines if line.startswith("ActiveState=")]
+    if len(told) != len(asked) and len(asked) > 1:  # a name that systemd does not take spoils the answer for all
+        return [_states([unit])[0] for unit in asked]
+    return told or [_UNTOLD]
+
+
+def _asks_systemd(service: Service) -> bool:
+    return not service["status_command"] and not service["pid_file"] and _by_systemd(service)
 
 
 def _by_systemd(service: Service) -> bool:

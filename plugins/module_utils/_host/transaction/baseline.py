@@ -40,11 +40,6 @@ def watched(declared: Declared, found: t.Sequence[t.Dict[str, t.Any]]) -> t.Tupl
     return taken, [f"certificate {declared.name!r}: {sentence}" for sentence in absent + elsewhere]
 
 
-def take(declared: Declared, taken: t.Sequence[Watched], key_types: t.Sequence[str]) -> t.List[Watched]:
-    """Return the services with what their validation says and what they serve now; one that is not active is not looked at."""
-    return [dict(item, validation=validation(item["service"]), served=served(declared, item, key_types)) for item in taken]
-
-
 def validation(service: t.Dict[str, t.Any]) -> t.Optional[t.Dict[str, t.Any]]:
     """Return what the service's validation says of its configuration, None when it has none."""
     if not service["validate"] or service["validates"] == "nothing":

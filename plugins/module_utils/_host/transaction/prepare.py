@@ -18,39 +18,38 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.fo
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock
 
 
+class Held(t.NamedTuple):
+    """The lock of this host: its descriptor, and the transactions that were open and have been brought to an end."""
+
+    lock: int
+    recovered: t.List[t.Dict[str, t.Any]]
+
+
 @contextlib.contextmanager
-def changing(context: Context) -> t.Iterator[int]:
-    """Hold the lock of this host, with every earlier transaction at its end; gives the lock's descriptor. What the system refuses becomes a sentence."""
+def changing(context: Context) -> t.Iterator[Held]:
+    """Hold the lock of this host, with every earlier transaction at its end. What the system refuses becomes a sentence."""
     try:
         with uninterrupted(), host_lock(context.state) as lock:
-            staged.heal(context)
-            yield lock
+            yield Held(lock, staged.heal(context))
     except OSError as exc:
         raise HostError(f"this host refused: {commit.sentence(exc)}") from exc
 
 
-def baseline_for(
-    declared: Declared, entries: t.Sequence[t.Dict[str, t.Any]], found: Found, context: Context, key_types: t.Sequence[str]
-) -> t.List[baseline.Watched]:
-    """Return the baseline of the services, or raise HostError for what makes it wrong to touch anything."""
+def baseline_for(declared: Declared, services: t.Sequence[t.Dict[str, t.Any]], found: Found, context: Context) -> t.List[baseline.Watched]:
+    """Return the services of a certificate with what their validation says, or raise HostError for what makes it wrong to touch anything."""
     owner = owners.owner_of([role.path for role in declared.roles], installed.installed(context.state, declared.name) is not None)
     if owner is not None and not declared.takeover:
         raise HostError(f"certificate {declared.name!r}: its files belong to {owner}; with takeover they are taken from it")
     _check_paths(declared)
     _check_content(declared, found)
     attributes.check_declared(declared.owner, declared.group)
-    watched, absent = baseline.watched(declared, baseline.services_here(entries))
+    watched, absent = baseline.watched(declared, services)
     if absent:
         raise HostError("; ".join(absent))
-    taken = baseline.take(declared, watched, key_types)
+    taken = [dict(item, validation=baseline.validation(item["service"])) for item in watched]
     if baseline.usable(found, context.now()):  # a broken pair may be the reason why a validation fails, and a new one mends it
         baseline.check_valid(declared, taken)
     return taken
-
-
-def summary(taken: t.Sequence[baseline.Watched]) -> t.Dict[str, t.Any]:
-    """Return the baseline as a result holds it."""
-    return {"services": [{"name": item["service"]["name"], **{key: item[key] for key in ("active", "validation", "served")}} for item in taken]}
 
 
 def _check_paths(declared: Declared) -> None:

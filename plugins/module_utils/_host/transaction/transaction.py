@@ -190,7 +190,8 @@ def _look(work: Work, plan: Plan, problems: t.List[str]) -> Result:
         problems += _required(work, verdict) + _user_check(work)
     if problems and not _keep_new(work):
         raise checks.Refused("; ".join(problems))
-    problems += serving.start_ended(work.watched)
+    if problems:
+        problems += serving.start_ended(work.watched)
     return _committed(work, plan, served, verdict, problems)
 
 

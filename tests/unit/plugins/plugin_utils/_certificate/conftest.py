@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pathlib
 import subprocess
@@ -19,7 +20,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.program import
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, Declared, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview, wished
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import ensure_authority
@@ -116,6 +117,16 @@ class Fleet:
         self.verbs = []
         work = self.work()
         return keep(work, look(work, checked(items or [self.item()]), heal=True))
+
+    def looked(self, *items: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What a look returns to a play, as JSON has it."""
+        return t.cast(dict[str, t.Any], json.loads(json.dumps({"certificates": [kept.to_result() for kept in self.preview(*items)]})))
+
+    def keep_looked(self, looked: t.Any, *items: dict[str, t.Any]) -> tuple[Kept, ...]:
+        """One run that was told what an earlier look returned."""
+        self.verbs = []
+        work, certificates = self.work(), checked(items or [self.item()])
+        return keep(work, look(work, certificates, heal=True, wish=wished(certificates, looked)))
 
     def keep_one(self, *items: dict[str, t.Any]) -> Kept:
         (kept,) = self.keep(*items)

@@ -471,3 +471,92 @@ def test_two_runs_at_once(fleet: Fleet) -> None:
     fleet.assert_pair()
     fleet.keep()
     assert fleet.states() == ["issued_nowhere", "installed"]
+
+
+def staged_keys(fleet: Fleet) -> list[pathlib.Path]:
+    return [path for path in (fleet.folder / "state").rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+
+
+def test_request_with_the_look(fleet: Fleet) -> None:
+    """What an earlier look found due is asked for together with the next look, under the same events; a second certificate is asked for by itself."""
+    items = (fleet.item(), fleet.item("mail"))
+    kept = fleet.keep_looked(fleet.looked(*items), *items)
+    assert [one.outcome for one in kept] == ["committed", "committed"]
+    assert fleet.verbs == ["request", "install", "request", "install"]
+    fleet.assert_pair()
+    fleet.assert_pair("mail")
+    kinds = [event["kind"] for event in fleet.documents("events") if event["subject"] == "web"]
+    assert kinds == ["certificate.change_begins", "issuance.intent", "issuance.issued", "issuance.installed", "certificate.change_ended"]
+    assert fleet.keep_looked(fleet.looked(*items), *items)[0].outcome == "unchanged"
+    assert fleet.verbs == ["inspect"]
+
+
+def test_request_that_nobody_wants(fleet: Fleet) -> None:
+    """Where the second look calls for nothing, or for another key, the key that was made with it is taken back."""
+    looked = fleet.looked()
+    fleet.keep()
+    installed = (fleet.tls / "web.key").read_bytes()
+    (kept,) = fleet.keep_looked(looked)
+    assert (kept.outcome, kept.changed, fleet.verbs) == ("unchanged", False, ["request", "discard"])
+    assert ((fleet.tls / "web.key").read_bytes(), staged_keys(fleet)) == (installed, [])
+    events = [event["kind"] for event in fleet.documents("events") if event["subject"] == "web"]
+    assert events[-2:] == ["certificate.change_begins", "certificate.change_ended"]
+    other = fleet.looked(fleet.item("mail"))
+    (kept,) = fleet.keep_looked(other, fleet.item("mail", key_type="rsa", key_size=2048))
+    assert (kept.outcome, fleet.verbs) == ("committed", ["request", "discard", "request", "install"])
+    assert "2048 bit" in openssl("pkey", "-in", str(fleet.tls / "mail.key"), "-noout", "-text")
+    assert staged_keys(fleet) == []
+
+
+def test_clocks_of_a_request_with_the_look(fleet: Fleet) -> None:
+    """Clocks that differ stop the issuing, and the key goes."""
+    looked = fleet.looked()
+    fleet.host_skew = timedelta(minutes=10)
+    (kept,) = fleet.keep_looked(looked)
+    assert (kept.outcome, fleet.verbs, fleet.states(), staged_keys(fleet)) == ("failed", ["request", "discard"], [], [])
+    assert "clock" in kept.text
+
+
+def test_request_with_the_look_is_refused(fleet: Fleet) -> None:
+    """What the host refuses is told of that certificate, and the look stands for the others."""
+    fleet.keep(fleet.item("mail"))
+    items = (fleet.item(services=["shop"]), fleet.item("mail"))
+    looked = fleet.looked(fleet.item(), fleet.item("mail"))
+    web, mail = fleet.keep_looked(looked, *items)
+    assert (web.outcome, mail.outcome, fleet.verbs) == ("failed", "unchanged", ["request"])
+    assert web.message.startswith("certificate 'web': service 'shop' was not found on this host; found: ")
+    ended = [event["detail"]["outcome"] for event in fleet.documents("events") if event["kind"] == "certificate.change_ended" and event["subject"] == "web"]
+    assert ended == ["failed"]
+
+
+@pytest.mark.parametrize(("lost", "verbs"), [("before", ["inspect", "request", "install"]), ("after", ["inspect", "install"])])
+def test_connection_lost_in_a_request_with_the_look(fleet: Fleet, lost: str, verbs: list[str]) -> None:
+    """The change that began has an end in the audit log, and the next run goes on with the key that was made."""
+    looked = fleet.looked()
+    fleet.lose = ("request", lost)
+    with pytest.raises(ValueError, match="the connection broke"):
+        fleet.keep_looked(looked)
+    events = [(event["kind"], event["detail"].get("outcome")) for event in fleet.documents("events")]
+    assert events == [("certificate.change_begins", None), ("certificate.change_ended", "unknown")]
+    fleet.lose = None
+    assert (fleet.keep_one().outcome, fleet.verbs) == ("committed", verbs)
+    fleet.assert_pair()
+
+
+@pytest.mark.parametrize(
+    "looked",
+    [
+        None,
+        {},
+        {"certificates": "web"},
+        {"certificates": [None, {"name": "other", "outcome": "pending", "new_key": {}}]},
+        {"certificates": [{"name": "web", "outcome": "failed", "new_key": {"type": "ec", "size": 256, "curve": "secp256r1", "reuse": False}}]},
+        {"certificates": [{"name": "web", "outcome": "pending", "new_key": {"type": "ec"}}]},
+        {"certificates": [{"name": "web", "outcome": "pending", "new_key": {"type": "ec", "size": 256, "curve": "secp256r1", "reuse": False}}]},
+        {"certificates": [{"name": "web", "outcome": "pending", "new_key": "ec"}]},
+    ],
+)
+def test_a_look_that_cannot_be_read(fleet: Fleet, looked: t.Any) -> None:
+    """Without a look that says what is due, the run looks first."""
+    (kept,) = fleet.keep_looked(looked)
+    assert (kept.outcome, fleet.verbs) == ("committed", ["inspect", "request", "install"])

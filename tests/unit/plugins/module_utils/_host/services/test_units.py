@@ -72,6 +72,18 @@ class Systemd(unittest.TestCase):
                     units.is_active(service(unit="demo.service")), Outcome(ok, f"service 'demo' is {state or 'in a state that systemd does not tell'}")
                 )
 
+    def test_are_active(self):
+        """One question for all units, and one for each where the answer is not one for each."""
+        several = [service(unit="b.service"), service(unit="a.service"), service(unit="a.service"), service(status_command=["false"]), service()]
+        self.write("states", "ActiveState=active\n\nActiveState=inactive\n")
+        self.write("systemctl", '#!/bin/sh\ncd "${0%/*}"\necho "$@" >> asked\ncat states\n')
+        self.assertEqual(units.are_active(several), [False, True, True, False, None])
+        with open(os.path.join(self.folder, "asked"), encoding="utf-8") as file:
+            self.assertEqual(file.read().splitlines(), ["show --property=ActiveState -- a.service b.service"])
+        self.states("active")
+        self.assertEqual(units.are_active(several), [True, True, True, False, None])
+        self.assertEqual(units.are_active([]), [])
+
     def test_verbs(self):
         """Reload, restart and start are systemd's; a start first forgets earlier failures; the unit's name is never an option."""
         for given, call, asked in (
@@ -95,7 +107,7 @@ class Systemd(unittest.TestCase):
             (("activating",), Outcome(False, "after its reload service 'demo' is activating")),
         ):
             with self.subTest(states=states):
-                self.states(*(state for state in states for _twice in range(2)))
+                self.states(*states)
                 self.assertEqual(units.reload(service(unit="demo.service")), outcome)
 
     def test_refused(self):
