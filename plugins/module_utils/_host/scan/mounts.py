@@ -12,6 +12,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.scan import pa
 
 _MOUNTS = b"/proc/self/mountinfo"
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
+LOOP = "too many links"
 _MOST_LINKS = 40  # as the kernel has it (path_resolution(7))
 
 
@@ -109,7 +110,7 @@ class Resolver:
             except OSError as exc:
                 return Target(done, None, reason_of(exc))
             if links > _MOST_LINKS:
-                return Target(done, None, "too many links")
+                return Target(done, None, LOOP)
         return self._ended(done, status)
 
     def _ended(self, path: bytes, status: t.Optional[os.stat_result]) -> Target:

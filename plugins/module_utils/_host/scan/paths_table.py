@@ -131,38 +131,59 @@ TRUST_FOLDERS = (
     b"/var/lib/ca-certificates",
 )
 
-# What a path says of the certificates at it and below it; the first row that fits counts.
-CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
-    (b"/var/lib/docker", "container_layer"),
-    (b"/var/lib/containers", "container_layer"),
-    (b"/var/lib/containerd", "container_layer"),
-    (b"/var/lib/kubelet/pods", "container_layer"),
-    (b"/var/lib/machines", "container_layer"),
-    (b"/var/lib/lxc", "container_layer"),
-    (b"/var/lib/lxd", "container_layer"),
-    (b"**/containers/storage", "container_layer"),
-    (b"**/overlay2", "container_layer"),
-    (b"/etc/letsencrypt/archive", "history"),
-    (b"/etc/letsencrypt/keys", "history"),
-    (b"/var/lib/certops", "history"),
+# What a path says of the certificates at it: the first row that fits counts, of these four tables in this order. Whatever a service names is in use instead.
+_COPIES = (
+    *(b"~", b".bak", b".backup", b".old", b".orig", b".save", b".swp"),
+    *(b".dpkg-old", b".dpkg-dist", b".dpkg-new", b".dpkg-bak", b".ucf-old", b".ucf-dist", b".rpmsave", b".rpmorig", b".rpmnew"),
+)
+_DATED = tuple(b"*." + kind + mark + b"20*" for kind in (b"pem", b"crt", b"cer", b"p12", b"pfx", b"jks") for mark in (b".", b"-", b"_"))
+
+# 1. The name of the file itself.
+FILE_CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
     (b".certops-*", "history"),
-    (b"/var/backups", "backup"),
-    *((b"*" + ending, "backup") for ending in (b"~", b".bak", b".backup", b".old", b".orig", b".save", b".swp")),
-    *(
-        (b"*." + ending, "backup")
-        for ending in (b"dpkg-old", b"dpkg-dist", b"dpkg-new", b"dpkg-bak", b"ucf-old", b"ucf-dist", b"rpmsave", b"rpmorig", b"rpmnew")
-    ),
-    (b"backup", "backup"),
-    (b"backups", "backup"),
+    *((name, "history") for name in (b"kubelet-client-20*.pem", b"kubelet-server-20*.pem")),
+    *((b"*" + ending, "backup") for ending in _COPIES),
+    *((name, "backup") for name in _DATED),
+    *((name, "test_or_package") for name in (b"ssl-cert-snakeoil.*", b"debug.keystore")),
+)
+
+# 2. Where anchors are trusted: only files that hold nothing but anchors, without a private key on this host. A server's certificate is none.
+ANCHOR_CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
     *((folder, "trust_store") for folder in TRUST_FOLDERS),
-    (b"ssl-cert-snakeoil.*", "test_or_package"),
+    (b"/etc/chef/trusted_certs", "trust_copy"),
+)
+
+# 3. The path itself, or a folder above it.
+CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = (
+    *((folder, "container_layer") for folder, reason in OUT_FOLDERS.items() if reason == _CONTAINERS),
+    *((name, "container_layer") for name in (b"containers/storage", b"storage/overlay", b"overlay2", b"io.containerd.*", b"runc-overlayfs", b"rootfs")),
+    *((folder, "history") for folder in (b"/etc/letsencrypt/archive", b"/etc/letsencrypt/keys", b"/var/lib/certops")),
+    *((name, "history") for name in (b".certops-*", b"newcerts", b"certs_by_serial", b"ca/signed", b"dehydrated/archive")),
+    *((folder, "backup") for folder in (b"/var/backups", b"/etc/kubernetes/tmp")),
+    *((b"*" + ending, "backup") for ending in _COPIES),
+    *((name, "backup") for name in (b"backup", b"backups", b".snapshots", b"rsnapshot", b"share/Trash")),
+    *((folder + b"/Downloads", "backup") for folder in (b"/home/*", b"/root")),
+    *((folder, "trust_store") for folder in (b"/etc/pki/ca-trust/extracted", b"/etc/pki/ca-trust/source/blacklist", b"/etc/pki/ca-trust/source/blocklist")),
     *(
         (name, "test_or_package")
-        for name in (b"tests", b"testdata", b"test-data", b"fixtures", b"examples", b"site-packages", b"dist-packages", b"node_modules")
+        for name in (b"tests", b"__tests__", b"testdata", b"test-data", b"test_data", b"fixtures", b"examples", b"samples", b"src/test", b"lib/python*/test")
     ),
-    (b"lib/python*/test", "test_or_package"),
+    *((name, "test_or_package") for name in (b"openssl*/test", b"openssl*/apps")),  # also where they were unpacked from an archive
+    *((name, "test_or_package") for name in (b"site-packages", b"dist-packages", b"node_modules", b"go/pkg/mod", b"vendor/bundle")),
+    *((name, "test_or_package") for name in (b"lib/ruby/gems", b"rubygems/ssl_certs", b".cache/pip", b".cache/uv", b".cache/go-build")),
+    *((name, "test_or_package") for name in (b".mitmproxy", b"share/mkcert", b".minikube", b".android")),
+    *((b"/home/*/" + name, "test_or_package") for name in (b".kube", b".docker", b".config/k3d")),
+    (b"/etc/pki/tls/certs/localhost.crt", "test_or_package"),
     *((folder, "test_or_package") for folder in (b"/usr/share", b"/usr/lib", b"/usr/lib64", b"/lib", b"/lib64", b"/snap")),
 )
+
+# 4. Names of folders that say something only in a checkout of version control: elsewhere they are stages of an application, or sites.
+CHECKOUT_CLASSES: t.Tuple[t.Tuple[bytes, str], ...] = tuple(
+    (name, "test_or_package") for name in (b"test", b"spec", b"e2e", b"demo", b"demos", b"example", b"sample", b"doc", b"docs")
+)
+CHECKOUT_MARKS = (b".git", b".hg", b".svn")
+NO_CHECKOUTS = (b"/", b"/etc")  # a history of the whole configuration says nothing of what lies in it
+
 # A file that is reached by several paths has the best class of them; the first is the best.
 BEST_CLASSES = ("in_use", "installed", "trust_store", "trust_copy", "history", "backup", "test_or_package", "container_layer")
 

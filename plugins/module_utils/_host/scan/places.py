@@ -5,11 +5,11 @@
 
 Trust anchors are bundles, stored once by a hash and referenced. Two things are one:
 - A file of at least two different certificates, no key, every one an anchor (a CA, or self-issued by the rules of version 1) and most of them
-  self-issued. Its hash is that of its bytes. A chain of an intermediate and its root is not one, nor is a short file that a service names; a file of more
-  than BULK certificates always is.
-- A folder of the system's trust store (paths_table.TRUST_FOLDERS): its files that hold nothing but anchors, together. Its hash is that of the anchors'
-  sorted hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates in such a folder, and
-  anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
+  self-issued; of a file with many, one in ten may be none, unless its private key lies on the host. Its hash is that of its bytes. A chain of an
+  intermediate and its root is not one, nor is a short file that a service names; a file of more than BULK certificates always is.
+- A folder of the system's trust store (paths_table.TRUST_FOLDERS), or of many files: those of its files that hold nothing but anchors, together. Its hash
+  is that of the anchors' sorted hexadecimal SHA-256 digests joined by line feeds, so that names and links in the folder do not matter. Other certificates
+  in such a folder, and anchors whose private key lies on the host (a self-signed server certificate), are ordinary places.
 """
 
 import hashlib
@@ -29,20 +29,57 @@ _T = t.TypeVar("_T")
 
 
 class Classes:
-    """What paths say of the certificates at them."""
+    """What paths say of the certificates at them; asked once a folder, a table of names answers for the rest."""
 
     def __init__(self) -> None:
-        self._patterns = patterns.Patterns([pattern for pattern, _class in paths_table.CLASSES], below=True)
+        self._names = Table(paths_table.FILE_CLASSES)
+        self._anchors = Table(paths_table.ANCHOR_CLASSES, below=True)
+        self._folders = Table(paths_table.CLASSES, below=True)
+        self._checkouts = Table(paths_table.CHECKOUT_CLASSES, below=True)
+        exact = (*paths_table.ANCHOR_CLASSES, *paths_table.CLASSES)
+        self._exact = {pattern for pattern, _class in exact if pattern.startswith(b"/") and b"*" not in pattern}
+        self._known: t.Dict[t.Tuple[bytes, bool], str] = {}
 
-    def of(self, path: bytes) -> str:
-        """Return the class of one path."""
-        index = self._patterns.index(path)
-        return "installed" if index is None else paths_table.CLASSES[index][1]
+    def of(self, path: bytes, *, anchors: bool) -> str:
+        """Return the class of the file at one path; `anchors` says that it holds nothing but anchors whose keys are elsewhere."""
+        kind = self._names.kind(b"/" + os.path.basename(path))
+        return kind or self.of_folder(path if path in self._exact else os.path.dirname(path), anchors=anchors)
 
-    def best(self, file: findings.File) -> str:
+    def of_folder(self, folder: bytes, *, anchors: bool) -> str:
+        """Return the class of what lies in a folder."""
+        key = (folder, anchors)
+        if key not in self._known:
+            kind = (self._anchors.kind(folder) if anchors else None) or self._folders.kind(folder)
+            self._known[key] = kind or self._in_checkout(folder) or "installed"
+        return self._known[key]
+
+    def best(self, file: findings.File, *, anchors: bool) -> str:
         """Return the best class that one of the paths of a file has; what lies in a trust store stays there, whoever links to it."""
-        own = self.of(file.path)
-        return own if own == "trust_store" else min(map(self.of, [file.path, *file.links]), key=paths_table.BEST_CLASSES.index)
+        kinds = [self.of(path, anchors=anchors) for path in (file.path, *file.links)]
+        return kinds[0] if kinds[0] == "trust_store" else min(kinds, key=paths_table.BEST_CLASSES.index)
+
+    def _in_checkout(self, folder: bytes) -> t.Optional[str]:
+        """Return the class of a folder of tests and the like, when a checkout begins above it."""
+        above = folder if self._checkouts.kind(folder) else b"/"
+        while len(above) > 1:
+            above = os.path.dirname(above)
+            kind = self._checkouts.kind(folder[len(above) :])
+            if kind is not None and above not in paths_table.NO_CHECKOUTS and _is_checkout(above):
+                return kind
+        return None
+
+
+class Table:
+    """One of the tables of classes, compiled."""
+
+    def __init__(self, rows: t.Sequence[t.Tuple[bytes, str]], *, below: bool = False) -> None:
+        self._classes = [kind for _pattern, kind in rows]
+        self._patterns = patterns.Patterns([pattern for pattern, _kind in rows], below=below)
+
+    def kind(self, path: bytes) -> t.Optional[str]:
+        """Return what the first row that fits says."""
+        index = self._patterns.index(path)
+        return None if index is None else self._classes[index]
 
 
 class Places:
@@ -69,16 +106,8 @@ class Places:
             for key in file.keys:
                 if key.facts.spki is not None:
                     self._keys.setdefault(key.facts.spki, []).append((file, key.facts))
-        folders: t.Dict[bytes, t.List[findings.File]] = {}
-        for file in files:
-            if self._is_bundle(file):
-                self._file_bundle(file)
-            elif self._is_anchor(file):
-                folders.setdefault(os.path.dirname(file.path), []).append(file)
-            else:
-                self._file_places(file)
-        for folder, members in sorted(folders.items()):
-            self._folder_bundle(folder, members)
+        for file in self._without_bundles(files):
+            self._file_places(file)
         for file in files:
             self._file_keys(file)
             self._file_others(file)
@@ -86,7 +115,32 @@ class Places:
 
     def class_of(self, file: findings.File) -> str:
         """Return the class of what lies in a file that is no bundle."""
-        return "in_use" if file.path in self._used else self._classes.best(file)
+        return "in_use" if file.path in self._used else self._classes.best(file, anchors=self._holds_anchors(file))
+
+    def _without_bundles(self, files: t.Iterable[findings.File]) -> t.List[findings.File]:
+        """Take the files and folders that are bundles, and return the other files."""
+        rest: t.List[findings.File] = []
+        folders: t.Dict[t.Tuple[bytes, str], t.List[findings.File]] = {}
+        for file in files:
+            if self._is_bundle(file):
+                self._file_bundle(file)
+            elif self._is_anchor(file):
+                folders.setdefault((os.path.dirname(file.path), self.class_of(file)), []).append(file)
+            else:
+                rest.append(file)
+        for (folder, kind), members in sorted(folders.items()):
+            if kind == "trust_store" or len(members) > _SHORT:
+                self._folder_bundle(folder, "trust_copy" if kind == "installed" else kind, members)
+            else:
+                rest.extend(members)
+        return sorted(rest, key=_path_of)
+
+    def _holds_anchors(self, file: findings.File) -> bool:
+        """Whether there is nothing in a file but anchors, all of them without a private key on this host."""
+        if file.keys or file.locked:
+            return False
+        marks = [self._found.marks[held.sha256] for held in file.certificates]
+        return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
 
     def _is_bundle(self, file: findings.File) -> bool:
         digests = {held.sha256 for held in file.certificates}
@@ -96,21 +150,21 @@ class Places:
         if count < 2 or file.keys or (self._used.get(file.path) and count <= _SHORT):
             return False
         marks = [self._found.marks[digest] for digest in digests]
-        return all(mark.is_anchor for mark in marks) and 2 * sum(mark.self_issued for mark in marks) > count
+        others = [mark for mark in marks if not mark.is_anchor]
+        if others and (count <= _SHORT or 10 * len(others) > count or any(mark.spki in self._keys for mark in others)):
+            return False
+        return 2 * sum(mark.self_issued for mark in marks) > count
 
     def _is_anchor(self, file: findings.File) -> bool:
-        """Whether a file lies in a trust store and holds nothing else than anchors."""
-        if file.keys or not file.certificates or self.class_of(file) != "trust_store":
-            return False
-        marks = [self._found.marks[held.sha256] for held in file.certificates]
-        return all(mark.is_anchor and mark.spki not in self._keys for mark in marks)
+        """Whether a file may be one of a folder of anchors."""
+        return bool(file.certificates) and file.path not in self._used and self._holds_anchors(file)
 
     def _file_bundle(self, file: findings.File) -> None:
-        kind = self._classes.best(file)
+        kind = self._classes.best(file, anchors=True)
         row = dict(self._common(file.path, file.status), links=_texts(file.links), **{"class": "trust_copy" if kind == "installed" else kind})
         self._add_bundle(file.digest, _unique(held.sha256 for held in file.certificates), row)
 
-    def _folder_bundle(self, folder: bytes, members: t.Iterable[findings.File]) -> None:
+    def _folder_bundle(self, folder: bytes, kind: str, members: t.Iterable[findings.File]) -> None:
         anchors: t.Set[str] = set()
         links: t.Set[bytes] = set()
         for file in members:
@@ -121,7 +175,7 @@ class Places:
         except OSError:
             status = next(iter(members)).status
         digest = hashlib.sha256("\n".join(sorted(anchors)).encode()).hexdigest()
-        row = dict(self._common(folder, status), links=_texts(links - {folder}), **{"class": "trust_store"})
+        row = dict(self._common(folder, status), links=_texts(links - {folder}), **{"class": kind})
         self._add_bundle(digest, sorted(anchors), row)
 
     def _add_bundle(self, digest: str, certificates: t.List[str], place: Row) -> None:
@@ -185,6 +239,14 @@ class Places:
 
 def _texts(paths: t.Iterable[bytes]) -> t.List[str]:
     return [path_text(path) for path in sorted(paths)]
+
+
+def _is_checkout(folder: bytes) -> bool:
+    return any(os.path.lexists(os.path.join(folder, mark)) for mark in paths_table.CHECKOUT_MARKS)
+
+
+def _path_of(file: findings.File) -> bytes:
+    return file.path
 
 
 def _unique(values: t.Iterable[_T]) -> t.List[_T]:

@@ -101,11 +101,11 @@ class Reader:
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
                 raise UnusableError("FIFO, socket or device")
-            if size < SMALLEST:
-                return None
-            self.files += 1
             if size > self.max_file_size:
                 raise UnusableError(self._too_large)
+            self.files += 1
+            if size < SMALLEST:
+                return None
             length = self._fill(descriptor, 0, min(size, LARGEST_AT_ONCE))
             self.bytes += length
             if length < LARGEST_AT_ONCE and not self._interesting(length):

@@ -4,6 +4,7 @@
 """One scan: what is named on the host first, then the folders, then where links lead; at last the answer."""
 
 import base64
+import errno
 import math
 import os
 import stat
@@ -19,6 +20,9 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
 _LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
+_SECOND_STEP = "link that leads out of the paths a second time"
+_NOTHING = (*(os.strerror(number) for number in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)), mounts.LOOP)
+_REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, errno.EIO))
 _ROLES = ("certificate", "key", "chain", "folder", "store")
 Used = t.Dict[bytes, t.Set[str]]
 
@@ -83,6 +87,7 @@ class Scan:
         self._used: Used = {}
         self._links: t.Set[bytes] = set()
         self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
+        self._read_alone: t.Set[bytes] = set()  # those of them that were not refused
         self._left_over: t.Set[bytes] = set()
         self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
 
@@ -92,8 +97,11 @@ class Scan:
         for service in services:
             for path in _used_by(service):
                 named.setdefault(path, set()).add(service["name"])
-        for path in sorted(set(others))[:_MOST_NAMED]:
+        more = sorted(set(others))
+        for path in more[:_MOST_NAMED]:
             named.setdefault(path, set())
+        if len(more) > _MOST_NAMED:
+            self._ledger.skip(b"/", "paths that units and processes name, beyond the most that are looked at", count=len(more) - _MOST_NAMED)
         for path, names in sorted(named.items()):
             if not self._is_over(path):
                 self._named(path, names)
@@ -126,7 +134,7 @@ class Scan:
             target = self._resolver.resolve(os.path.join(folder, name))
             if target.status is None or not stat.S_ISREG(target.status.st_mode):
                 continue
-            if services and self._classes.of(folder) != "trust_store":
+            if services and self._classes.of_folder(folder, anchors=True) != "trust_store":
                 self._name(os.path.join(folder, name), target.path, services)
             else:
                 self._links.add(os.path.join(folder, name))
@@ -141,6 +149,8 @@ class Scan:
         paths = list(self._options.paths if self._options.paths is not None else paths_table.DEFAULT_PATHS)
         if self._options.home and not given:
             paths.append(paths_table.HOME)
+        elif not given and self._resolver.resolve(paths_table.HOME).status is not None:
+            self._ledger.skip(paths_table.HOME, walk.NO_HOME)
         for path in paths:
             if self._is_over(path):
                 continue
@@ -186,6 +196,7 @@ class Scan:
         except (OSError, reading.UnusableError) as exc:
             self._walker.refused(path, exc, path)
             return
+        self._read_alone.add(path)
         if seen is not None:
             self._found.add(path, seen)
 
@@ -203,18 +214,27 @@ class Scan:
             return
         target = self._resolver.resolve(link)
         if target.status is None:
-            return
-        if stat.S_ISREG(target.status.st_mode):
+            self._no_target(link, target.reason)
+        elif stat.S_ISREG(target.status.st_mode):
             self._follow_to_file(link, target, outside=outside)
         elif stat.S_ISDIR(target.status.st_mode) and target.path not in self._walker.folders:
             self._follow_to_folder(link, target.path, outside=outside)
+
+    def _no_target(self, link: bytes, reason: str) -> None:
+        """Say why nobody knows what a link leads to; where there is nothing, nothing is to be said."""
+        if reason in _REFUSALS:
+            self._ledger.problem(link, reason)
+        elif reason not in _NOTHING:
+            self._ledger.skip(link, reason)
 
     def _follow_to_file(self, link: bytes, target: mounts.Target, *, outside: bool) -> None:
         if target.path.startswith(paths_table.BINARY_FOLDERS):
             self._ledger.skip(link, "link to a program")
             return
         known = self._found.known(target.path, t.cast(os.stat_result, target.status))
-        if known is None and not outside:
+        if known is None and outside and target.path not in self._alone and os.path.dirname(target.path) not in self._walker.folders:
+            self._ledger.skip(link, _SECOND_STEP)
+        elif known is None:
             self._look(target.path)
             known = self._found.files.get(target.path)
         if known is not None and known.path != link:
@@ -223,7 +243,7 @@ class Scan:
     def _follow_to_folder(self, link: bytes, folder: bytes, *, outside: bool) -> None:
         reason = self._rules.out(folder, os.path.basename(folder))
         if outside:
-            reason = "link that leads out of the paths a second time"
+            reason = _SECOND_STEP
         elif folder == b"/" or any(done.startswith(folder + b"/") for done in self._walker.folders):
             reason = "link to a folder that the paths lie in"
         if reason is None:
@@ -278,8 +298,9 @@ class Scan:
         }
 
     def _summary(self, table: places.Places, *, certificates: int, bundles: int) -> t.Dict[str, t.Any]:
+        twice = sum(os.path.dirname(path) in self._walker.folders for path in self._read_alone)
         return {
-            "files": self._reader.files,
+            "files": self._reader.files - twice,
             "unchanged": self._reader.unchanged,
             "folders": len(self._walker.folders),
             "bytes": self._reader.bytes,

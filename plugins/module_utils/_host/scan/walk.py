@@ -17,7 +17,11 @@ _MOST_PROBLEMS = 1000
 _MOST_UNSEEN = 10000
 _REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, errno.EIO))
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
+_OURS = paths_table.OUR_PREFIX.decode() if _LISTS_DESCRIPTORS else paths_table.OUR_PREFIX  # as names are listed
+_MOST_NAMED = 8
 EXCLUDED = "excluded"
+NO_HOME = "home folders, looked into on request"
+TWICE = "folder that was looked at under another path"
 VANISHED = "it vanished while it was looked at"
 
 
@@ -32,7 +36,8 @@ class Ledger:
         self.noted = 0  # problems and decisions
         self._problems: t.Set[t.Tuple[bytes, str]] = set()
         self._more_problems = 0
-        self._skipped: t.Dict[t.Tuple[str, bytes], t.Tuple[bytes, int]] = {}
+        self._skipped: t.Dict[t.Tuple[str, bytes], t.Dict[bytes, int]] = {}
+        self._gathered: t.Set[t.Tuple[str, bytes]] = set()  # what is one row because it would be many
         self._unseen: t.Set[bytes] = set()
 
     def problem(self, path: bytes, reason: str) -> None:
@@ -44,9 +49,15 @@ class Ledger:
             self._more_problems += 1
 
     def skip(self, path: bytes, reason: str, top: bytes = b"/", *, count: int = 1) -> None:
-        """Note that `path` was left out; those with one reason below one top folder become one row with the folder common to them."""
-        common, before = self._skipped.get((reason, top), (path, 0))
-        self._skipped[(reason, top)] = (os.path.commonpath((common, path)), before + count)
+        """Note that `path` was left out; many with one reason below one top folder become one row with the folder common to them."""
+        rows = self._skipped.setdefault((reason, top), {})
+        if (reason, top) in self._gathered or (path not in rows and len(rows) == _MOST_NAMED):
+            self._gathered.add((reason, top))
+            common, total = os.path.commonpath((*rows, path)), sum(rows.values()) + count
+            rows.clear()
+            rows[common] = total
+        else:
+            rows[path] = rows.get(path, 0) + count
         self.noted += 1
         self.hide(path)
 
@@ -68,7 +79,7 @@ class Ledger:
 
     def skipped(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason, count}."""
-        found = sorted((path, reason, count) for (reason, _top), (path, count) in self._skipped.items())
+        found = sorted((path, reason, count) for (reason, _top), rows in self._skipped.items() for path, count in rows.items())
         return [{"path": path_text(path), "reason": reason, "count": count} for path, reason, count in found]
 
     def unseen(self) -> t.List[str]:
@@ -88,7 +99,7 @@ class Rules:
         self._exact.update(mounted.out)
         self._exact.update(dict.fromkeys(own, paths_table.OUR_REASON))
         if not home:
-            self._exact[paths_table.HOME] = "home folders, looked into on request"
+            self._exact[paths_table.HOME] = NO_HOME
 
     def out(self, path: bytes, name: bytes) -> t.Optional[str]:
         """Return why the folder is not walked into, None when it is."""
@@ -146,6 +157,8 @@ class Walker:
         try:
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) in self._identities:
+                if path not in self.folders:
+                    self._ledger.skip(path, TWICE, top)
                 return
             with contextlib.closing(_entries(descriptor, path)) as entries:
                 below = self._entries(path, top, descriptor, entries)
@@ -164,7 +177,7 @@ class Walker:
             if entry.is_file(follow_symlinks=False):
                 if monotonic() > deadline:
                     raise OutOfTimeError
-                if filtered and self._excluded(path, entry.name, top):
+                if (filtered or entry.name.startswith(_OURS)) and self._left_out(path, entry.name, top):
                     continue
                 try:
                     seen = look(entry.name, descriptor)
@@ -172,7 +185,7 @@ class Walker:
                     self.refused(_join(path, entry.name), exc, top)
                     continue
                 if seen is not None:
-                    self._take(_join(path, entry.name), seen, top)
+                    self._found(_join(path, entry.name), seen)
             elif entry.is_dir(follow_symlinks=False):
                 below.append(os.fsencode(entry.name))
             elif entry.is_symlink():
@@ -181,17 +194,14 @@ class Walker:
                 self._ledger.skip(_join(path, entry.name), "FIFO, socket or device", top)
         return below
 
-    def _take(self, path: bytes, seen: reading.Seen, top: bytes) -> None:
-        if os.path.basename(path).startswith(paths_table.OUR_PREFIX):
-            self._ledger.skip(path, paths_table.OUR_REASON, top)
-        else:
-            self._found(path, seen)
-
-    def _excluded(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
+    def _left_out(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
         full = _join(path, name)
-        if self._rules.exclude.index(full) is None:
+        if os.fsencode(name).startswith(paths_table.OUR_PREFIX):
+            self._ledger.skip(full, paths_table.OUR_REASON, top)
+        elif self._rules.exclude.index(full) is not None:
+            self._ledger.skip(full, EXCLUDED, top)
+        else:
             return False
-        self._ledger.skip(full, EXCLUDED, top)
         return True
 
     def _wanted(self, path: bytes, top: bytes, names: t.Iterable[bytes]) -> t.Iterator[bytes]:
