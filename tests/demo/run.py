@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import secrets
+import sqlite3
 import subprocess
 import sys
 import time
@@ -107,6 +108,20 @@ def table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
+def rows_of_hosts(folder: pathlib.Path) -> list[str]:
+    """What each host costs the inventory: the rows that are there because of it, by table."""
+    with contextlib.closing(sqlite3.connect(folder / "inventory.db")) as inventory:
+        tables = [name for (name,) in inventory.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        columns = {table: {row[1] for row in inventory.execute(f"PRAGMA table_info({table})")} for table in tables}
+        counts: dict[str, dict[str, int]] = {}
+        for table in (table for table in tables if {"host_id", "gone_at"} <= columns[table]):
+            statement = f"SELECT hosts.name, count(*) FROM {table} JOIN hosts ON hosts.id = host_id WHERE gone_at IS NULL GROUP BY hosts.name"
+            for host, count in inventory.execute(statement):
+                counts.setdefault(host, {})[table] = count
+    told = {host: ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in own.items()) for host, own in counts.items()}
+    return [f"{host} {sum(counts[host].values())} ({told[host]})" for host in sorted(counts)]
+
+
 def main(folder: pathlib.Path) -> None:
     start = time.monotonic()
     prepare(folder)
@@ -121,7 +136,7 @@ def main(folder: pathlib.Path) -> None:
     rotated = sum("rotated" in row[2] for row in rows[1:])
     print(f"\n{table(rows)}\n")
     print(f"{rotated} certificates were rotated." if rotated else "Nothing was due: this run changed nothing.", f"{time.monotonic() - start:.0f} seconds.")
-    print(f"inventory: {os.path.relpath(folder / 'inventory.db')}")
+    print(f"inventory: {os.path.relpath(folder / 'inventory.db')}, rows of hosts: {'; '.join(rows_of_hosts(folder))}")
     print(f"report:    {os.path.relpath(folder / 'report' / 'index.html')}")
 
 

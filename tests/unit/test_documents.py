@@ -26,6 +26,10 @@ def _words(page: str) -> set[str]:
     return set(re.findall(r"`([^`\n]+)`", DOCS.joinpath(page).read_text(encoding="utf-8")))
 
 
+CLASSES = (*paths_table.FILE_CLASSES, *paths_table.ANCHOR_CLASSES, *paths_table.CLASSES, *paths_table.CHECKOUT_CLASSES)
+IN_CHECKOUTS = {pattern for pattern, _class in paths_table.CHECKOUT_CLASSES}
+
+
 @pytest.mark.parametrize("table", [paths_table.DEFAULT_PATHS, paths_table.OUT_FOLDERS, paths_table.OUT_NAMES, (paths_table.HOME, paths_table.OUR_PREFIX)])
 def test_every_path_is_documented(table: tuple[bytes, ...]) -> None:
     """Where a discovery looks, and what it leaves out."""
@@ -34,8 +38,19 @@ def test_every_path_is_documented(table: tuple[bytes, ...]) -> None:
 
 def test_no_path_is_documented_that_is_not_in_the_table() -> None:
     """What a reader relies on is there."""
-    known = {path.decode() for path in (*paths_table.DEFAULT_PATHS, *paths_table.OUT_FOLDERS, paths_table.HOME)}
+    tables = (paths_table.DEFAULT_PATHS, paths_table.OUT_FOLDERS, paths_table.NO_CHECKOUTS, [pattern for pattern, _class in CLASSES])
+    known = {path.decode() for table in tables for path in table} | {paths_table.HOME.decode(), "/etc/backup-agent"}
     assert {word for word in _words("discovery.md") if word.startswith("/")} - known == set()
+
+
+def test_every_class_is_documented() -> None:
+    """With each of its patterns, in a row of a table that names the class, or the list of what counts in checkouts; the class of the rest, too."""
+    lines = DOCS.joinpath("discovery.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|")[1:3] for line in lines if line.lstrip().startswith("| `")]
+    for pattern, kind in CLASSES:
+        if not (kind == "container_layer" and pattern in paths_table.OUT_FOLDERS):
+            assert any(f"`{kind}`" in first and f"`{pattern.decode()}`" in second for first, second in rows) or pattern in IN_CHECKOUTS, pattern
+    assert set(paths_table.BEST_CLASSES) | {pattern.decode() for pattern in IN_CHECKOUTS} <= _words("discovery.md")
 
 
 @pytest.mark.parametrize(
