@@ -77,6 +77,7 @@ OUT_NAMES: t.Dict[bytes, str] = {
 OUR_PREFIX = b".certops-"  # generations, staging and backups of ours, files and folders
 OUR_REASON = _OWN
 
+KERNEL_REASON = "file system of the kernel"  # nobody keeps a file there
 # File systems that are not even asked about a file: they may hang, mount something, or make it up.
 UNTOUCHED_FILE_SYSTEMS: t.Dict[bytes, str] = {
     **dict.fromkeys(
@@ -103,11 +104,11 @@ UNTOUCHED_FILE_SYSTEMS: t.Dict[bytes, str] = {
     b"autofs": "automounted file system",
     **dict.fromkeys(
         (b"proc", b"sysfs", b"devtmpfs", b"devpts", b"cgroup", b"cgroup2", b"securityfs", b"debugfs", b"tracefs", b"bpf", b"pstore", b"configfs", b"mqueue"),
-        "file system of the kernel",
+        KERNEL_REASON,
     ),
     **dict.fromkeys(
         (b"hugetlbfs", b"binfmt_misc", b"efivarfs", b"rpc_pipefs", b"nsfs", b"selinuxfs", b"fusectl"),
-        "file system of the kernel",
+        KERNEL_REASON,
     ),
 }
 FUSE_PREFIX = b"fuse"  # fuse, fuse.sshfs, fuseblk …

@@ -150,7 +150,7 @@ class Scan:
         if self._options.home and not given:
             paths.append(paths_table.HOME)
         elif not given and self._resolver.resolve(paths_table.HOME).status is not None:
-            self._ledger.skip(paths_table.HOME, walk.NO_HOME)
+            self._ledger.skip(paths_table.HOME, walk.NO_HOME, folder=True)
         for path in paths:
             if self._is_over(path):
                 continue
@@ -224,7 +224,7 @@ class Scan:
         """Say why nobody knows what a link leads to; where there is nothing, nothing is to be said."""
         if reason in _REFUSALS:
             self._ledger.problem(link, reason)
-        elif reason not in _NOTHING:
+        elif reason not in _NOTHING and not reason.startswith(paths_table.KERNEL_REASON):
             self._ledger.skip(link, reason)
 
     def _follow_to_file(self, link: bytes, target: mounts.Target, *, outside: bool) -> None:
@@ -249,7 +249,7 @@ class Scan:
         if reason is None:
             self._walk(folder)
         else:
-            self._ledger.skip(link, reason)
+            self._ledger.skip(link, reason, folder=True)
 
     def _is_over(self, path: bytes) -> bool:
         """Whether the time is over; then the folder of the first level of `path` is left over."""

@@ -36,8 +36,8 @@ class Ledger:
         self.noted = 0  # problems and decisions
         self._problems: t.Set[t.Tuple[bytes, str]] = set()
         self._more_problems = 0
-        self._skipped: t.Dict[t.Tuple[str, bytes], t.Dict[bytes, int]] = {}
-        self._gathered: t.Set[t.Tuple[str, bytes]] = set()  # what is one row because it would be many
+        self._skipped: t.Dict[t.Tuple[str, bytes, bool], t.Dict[bytes, int]] = {}
+        self._gathered: t.Set[t.Tuple[str, bytes, bool]] = set()  # what is one row because it would be many
         self._unseen: t.Set[bytes] = set()
 
     def problem(self, path: bytes, reason: str) -> None:
@@ -48,11 +48,12 @@ class Ledger:
         elif (path, reason) not in self._problems:
             self._more_problems += 1
 
-    def skip(self, path: bytes, reason: str, top: bytes = b"/", *, count: int = 1) -> None:
-        """Note that `path` was left out; many with one reason below one top folder become one row with the folder common to them."""
-        rows = self._skipped.setdefault((reason, top), {})
-        if (reason, top) in self._gathered or (path not in rows and len(rows) == _MOST_NAMED):
-            self._gathered.add((reason, top))
+    def skip(self, path: bytes, reason: str, top: bytes = b"/", *, count: int = 1, folder: bool = False) -> None:
+        """Note that `path` was left out; those with one reason below one top folder become one row with what is common to them, of folders only many do."""
+        key = (reason, top, folder)
+        rows = self._skipped.setdefault(key, {})
+        if not folder or key in self._gathered or (path not in rows and len(rows) == _MOST_NAMED):
+            self._gathered.add(key)
             common, total = os.path.commonpath((*rows, path)), sum(rows.values()) + count
             rows.clear()
             rows[common] = total
@@ -79,7 +80,7 @@ class Ledger:
 
     def skipped(self) -> t.List[t.Dict[str, t.Any]]:
         """Rows {path, reason, count}."""
-        found = sorted((path, reason, count) for (reason, _top), rows in self._skipped.items() for path, count in rows.items())
+        found = sorted((path, reason, count) for (reason, _top, _folder), rows in self._skipped.items() for path, count in rows.items())
         return [{"path": path_text(path), "reason": reason, "count": count} for path, reason, count in found]
 
     def unseen(self) -> t.List[str]:
@@ -158,7 +159,7 @@ class Walker:
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) in self._identities:
                 if path not in self.folders:
-                    self._ledger.skip(path, TWICE, top)
+                    self._ledger.skip(path, TWICE, top, folder=True)
                 return
             with contextlib.closing(_entries(descriptor, path)) as entries:
                 below = self._entries(path, top, descriptor, entries)
@@ -211,7 +212,7 @@ class Walker:
             if reason is None:
                 yield full
             else:
-                self._ledger.skip(full, reason, top)
+                self._ledger.skip(full, reason, top, folder=True)
 
     def refused(self, path: bytes, error: Exception, top: bytes) -> None:
         """Note why a file was not looked at."""

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import ALARMED, build_report
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import ALARMED, Report, build_report
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan import corpus
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -39,9 +39,13 @@ def documents(inventory: Inventory, kind: str) -> list[t.Any]:
     return list(inventory.documents(kind))
 
 
+def report_of(inventory: Inventory) -> Report:
+    return build_report(documents(inventory, "hosts"), documents(inventory, "certificates"), documents(inventory, "places"), NOW)
+
+
 def test_alarms_of_the_report(inventory: tuple[Inventory, bool]) -> None:
     """They are the true ones, each once, and nothing else; figures count the same."""
-    report = build_report(*(documents(inventory[0], kind) for kind in ("hosts", "certificates", "places")), NOW)
+    report = report_of(inventory[0])
     alarms = [row for row in report.places if row["class"] in ALARMED and row["status"] != "ok"]
     assert sorted(row["path"] for row in alarms) == corpus.alarms(home=inventory[1])
     assert {row["status"] for row in alarms} == {"expired"}
@@ -53,7 +57,7 @@ def test_alarms_of_the_report(inventory: tuple[Inventory, bool]) -> None:
 
 def test_expired_certificates_of_other_classes_are_kept(inventory: tuple[Inventory, bool]) -> None:
     """They are listed with their class, and no class is missing."""
-    report = build_report(*(documents(inventory[0], kind) for kind in ("hosts", "certificates", "places")), NOW)
+    report = report_of(inventory[0])
     quiet = {row["class"] for row in report.places if row["status"] == "expired"} - set(ALARMED)
     assert quiet == {"history", "test_or_package", "container_layer", "backup", "trust_copy", "trust_store"}
 

@@ -16,24 +16,25 @@ MOUNTED = mounts.Mounts({b"/srv/nfs": "network file system (nfs)"}, {b"/opt/laye
 
 class LedgerRows(unittest.TestCase):
     def test_skipped(self):
-        """What was left out is told with its reason and each path."""
+        """Files that were left out for one reason below one top folder are one row with the folder common to them, folders a row each."""
         ledger = walk.Ledger()
         ledger.skip(b"/srv/a/x", "too large", b"/srv")
         ledger.skip(b"/srv/a/y/z", "too large", b"/srv")
         ledger.skip(b"/etc/q", "too large", b"/etc")
-        ledger.skip(b"/srv/.git", "version control", b"/srv")
-        expected = [("/etc/q", "too large", 1), ("/srv/.git", "version control", 1), ("/srv/a/x", "too large", 1), ("/srv/a/y/z", "too large", 1)]
+        ledger.skip(b"/srv/.git", "version control", b"/srv", folder=True)
+        ledger.skip(b"/srv/b/.git", "version control", b"/srv", folder=True)
+        expected = [("/etc/q", "too large", 1), ("/srv/.git", "version control", 1), ("/srv/a", "too large", 2), ("/srv/b/.git", "version control", 1)]
         self.assertEqual([(row["path"], row["reason"], row["count"]) for row in ledger.skipped()], expected)
-        self.assertEqual(ledger.unseen(), ["/etc/q", "/srv/.git", "/srv/a/x", "/srv/a/y/z"])
+        self.assertEqual(ledger.unseen(), ["/etc/q", "/srv/.git", "/srv/a/x", "/srv/a/y/z", "/srv/b/.git"])
 
     def test_many_skipped(self):
-        """Many for one reason below one top folder are one row, counted, with the folder common to them."""
+        """Many folders with one reason below one top folder are one row, counted, with the folder common to them."""
         ledger = walk.Ledger()
         for number in range(20):
-            ledger.skip(b"/srv/a/%d" % number, "too large", b"/srv")
-            ledger.skip(b"/srv/a/.git", "version control", b"/srv")
-        ledger.skip(b"/srv/b", "too large", b"/srv", count=3)
-        expected = [("/srv", "too large", 23), ("/srv/a/.git", "version control", 20)]
+            ledger.skip(b"/srv/a/%d" % number, "excluded", b"/srv", folder=True)
+            ledger.skip(b"/srv/a/.git", "version control", b"/srv", folder=True)
+        ledger.skip(b"/srv/b", "excluded", b"/srv", count=3, folder=True)
+        expected = [("/srv", "excluded", 23), ("/srv/a/.git", "version control", 20)]
         self.assertEqual([(row["path"], row["reason"], row["count"]) for row in ledger.skipped()], expected)
 
     def test_too_much_was_left_out(self):
