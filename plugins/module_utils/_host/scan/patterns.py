@@ -27,6 +27,50 @@ class Patterns:
         return self._size > 0
 
 
+class Table:
+    """Rows of a pattern and a word. Most patterns are plain paths, names, or ends of names, which are looked up: to compile them all costs more than a scan."""
+
+    def __init__(self, rows: t.Sequence[t.Tuple[bytes, str]], *, below: bool) -> None:
+        """With `below` a pattern also fits whatever lies below the path it describes."""
+        self._words = [word for _pattern, word in rows]
+        self._below = below
+        listed = [pattern for pattern, _word in rows]
+        backwards = list(enumerate(listed))[::-1]  # of equal ones the first row counts
+        self._plain = {pattern: index for index, pattern in backwards if b"*" not in pattern}
+        self._longest = max((pattern.count(b"/") + 1 for pattern in self._plain if not pattern.startswith(b"/")), default=1)
+        self._endings = {pattern[1:]: index for index, pattern in backwards if _is_ending(pattern)}
+        self._any_ending = tuple(self._endings)
+        self._others = [index for index, pattern in enumerate(listed) if b"*" in pattern and not _is_ending(pattern)]
+        self._listed = listed
+        self._compiled: t.Optional[Patterns] = None
+
+    def word(self, path: bytes) -> t.Optional[str]:
+        """Return the word of the first row that fits an absolute path."""
+        index = min((*self._looked_up(path.split(b"/")), *self._matched(path)), default=None)
+        return None if index is None else self._words[index]
+
+    def _looked_up(self, parts: t.List[bytes]) -> t.Iterator[int]:
+        for stop in range(len(parts), 1, -1) if self._below else (len(parts),):
+            for start in {0, *range(max(0, stop - self._longest), stop)}:
+                index = self._plain.get(b"/".join(parts[start:stop]))
+                if index is not None:
+                    yield index
+            if parts[stop - 1].endswith(self._any_ending):
+                yield min(index for ending, index in self._endings.items() if parts[stop - 1].endswith(ending))
+
+    def _matched(self, path: bytes) -> t.Iterator[int]:
+        if self._others:
+            if self._compiled is None:
+                self._compiled = Patterns([self._listed[index] for index in self._others], below=self._below)
+            index = self._compiled.index(path)
+            if index is not None:
+                yield self._others[index]
+
+
+def _is_ending(pattern: bytes) -> bool:
+    return pattern.startswith(b"*") and pattern.count(b"*") == 1 and b"/" not in pattern
+
+
 def _expression(pattern: bytes) -> bytes:
     """Return the regular expression of one pattern, without groups that are counted."""
     parts = (_part(part) for part in pattern.split(b"**"))

@@ -32,24 +32,24 @@ class Classes:
     """What paths say of the certificates at them; asked once a folder, a table of names answers for the rest."""
 
     def __init__(self) -> None:
-        self._names = Table(paths_table.FILE_CLASSES)
-        self._anchors = Table(paths_table.ANCHOR_CLASSES, below=True)
-        self._folders = Table(paths_table.CLASSES, below=True)
-        self._checkouts = Table(paths_table.CHECKOUT_CLASSES, below=True)
+        self._names = patterns.Table(paths_table.FILE_CLASSES, below=False)
+        self._anchors = patterns.Table(paths_table.ANCHOR_CLASSES, below=True)
+        self._folders = patterns.Table(paths_table.CLASSES, below=True)
+        self._checkouts = patterns.Table(paths_table.CHECKOUT_CLASSES, below=True)
         exact = (*paths_table.ANCHOR_CLASSES, *paths_table.CLASSES)
         self._exact = {pattern for pattern, _class in exact if pattern.startswith(b"/") and b"*" not in pattern}
         self._known: t.Dict[t.Tuple[bytes, bool], str] = {}
 
     def of(self, path: bytes, *, anchors: bool) -> str:
         """Return the class of the file at one path; `anchors` says that it holds nothing but anchors whose keys are elsewhere."""
-        kind = self._names.kind(b"/" + os.path.basename(path))
+        kind = self._names.word(b"/" + os.path.basename(path))
         return kind or self.of_folder(path if path in self._exact else os.path.dirname(path), anchors=anchors)
 
     def of_folder(self, folder: bytes, *, anchors: bool) -> str:
         """Return the class of what lies in a folder."""
         key = (folder, anchors)
         if key not in self._known:
-            kind = (self._anchors.kind(folder) if anchors else None) or self._folders.kind(folder)
+            kind = (self._anchors.word(folder) if anchors else None) or self._folders.word(folder)
             self._known[key] = kind or self._in_checkout(folder) or "installed"
         return self._known[key]
 
@@ -60,26 +60,13 @@ class Classes:
 
     def _in_checkout(self, folder: bytes) -> t.Optional[str]:
         """Return the class of a folder of tests and the like, when a checkout begins above it."""
-        above = folder if self._checkouts.kind(folder) else b"/"
+        above = folder if self._checkouts.word(folder) else b"/"
         while len(above) > 1:
             above = os.path.dirname(above)
-            kind = self._checkouts.kind(folder[len(above) :])
+            kind = self._checkouts.word(folder[len(above) :])
             if kind is not None and above not in paths_table.NO_CHECKOUTS and _is_checkout(above):
                 return kind
         return None
-
-
-class Table:
-    """One of the tables of classes, compiled."""
-
-    def __init__(self, rows: t.Sequence[t.Tuple[bytes, str]], *, below: bool = False) -> None:
-        self._classes = [kind for _pattern, kind in rows]
-        self._patterns = patterns.Patterns([pattern for pattern, _kind in rows], below=below)
-
-    def kind(self, path: bytes) -> t.Optional[str]:
-        """Return what the first row that fits says."""
-        index = self._patterns.index(path)
-        return None if index is None else self._classes[index]
 
 
 class Places:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import unittest
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table, places
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table, patterns, places
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan.test_scan import Tree, service
 
@@ -71,8 +71,8 @@ class Table(unittest.TestCase):
         listed = [os.fsencode(path) for _kind, paths in table for path in paths.split()]
         for row in rows:
             with self.subTest(row=row):
-                one = places.Table([row], below=True)
-                self.assertTrue(any(one.kind(path) for path in listed))
+                one = patterns.Table([row], below=True)
+                self.assertTrue(any(one.word(path) for path in listed))
 
     def test_files(self):
         """What the name of a file says."""
@@ -103,6 +103,19 @@ class Table(unittest.TestCase):
         """What is not walked as a container store is one when it is given as a path."""
         stores = [path for path, reason in paths_table.OUT_FOLDERS.items() if reason == "container store"]
         self.assertEqual({of(os.fsdecode(path).replace("*", "x") + "/a/b.pem") for path in stores}, {"container_layer"})
+
+    def test_the_first_row_counts(self):
+        """As if all patterns were tried one after the other."""
+        table = (*paths_table.ANCHOR_CLASSES, *paths_table.CLASSES, *paths_table.FILE_CLASSES)
+        paths = [os.fsencode(path) for rows in (FILES, ANCHORS, FOLDERS) for _kind, paths in rows for path in paths.split()]
+        paths += [os.fsencode(path) for path in INSTALLED] + [path + paths[-index] for index, path in enumerate(paths)]
+        for below in (False, True):
+            every = patterns.Patterns([pattern for pattern, _kind in table], below=below)
+            one = patterns.Table(table, below=below)
+            for path in paths:
+                with self.subTest(path=path, below=below):
+                    index = every.index(path)
+                    self.assertEqual(one.word(path), None if index is None else table[index][1])
 
     def test_every_class_has_a_rank(self):
         """The best of several can be told."""
