@@ -5,6 +5,8 @@
 
 import collections
 import contextlib
+import errno
+import math
 import os
 import random
 import shutil
@@ -13,7 +15,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import reading
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import mounts, paths_table, reading, scan, walk
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan import corpus
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan.test_scan import Tree
@@ -131,6 +133,78 @@ class Noise(unittest.TestCase):
         """What such a host costs the inventory, as docs/discovery.md says it."""
         answer = self.answers[False]
         self.assertLess(sum(len(answer[name]) for name in ("places", "keys", "locked", "crls", "requests", "bundles")), 150)
+
+
+class Told(Tree):
+    """What nobody looks into is said."""
+
+    def skipped(self, answer):
+        """What was passed over."""
+        return [(row["path"], row["reason"], row["count"]) for row in answer["skipped"]]
+
+    def test_second_step(self):
+        """A link out of the paths is followed, one that is met there is not: to a file or to a folder, told as long as nobody looks at it otherwise."""
+        self.link("in/out", "../out")
+        self.link("out/file.pem", self.write("far/a.pem", made.certificate("self")))
+        self.link("out/near.pem", self.write("in/near.pem", made.certificate("self")))
+        self.link("out/folder", os.path.dirname(self.write("farther/a.pem", made.certificate("self"))))
+        answer = self.scan(paths=[self.path("in")])
+        self.assertEqual(sorted(row["path"] for row in answer["places"]), [self.path("in/near.pem")])
+        told = [row for row in self.skipped(answer) if row[1] == "link that leads out of the paths a second time"]
+        self.assertEqual(sorted(told), [(self.path("out/file.pem"), told[0][1], 1), (self.path("out/folder"), told[0][1], 1)])
+
+    def test_refused_link(self):
+        """A link to what the system does not show is a problem; one to nothing, or round in a circle, is nothing."""
+        link = self.link("etc/a.pem", self.write("far/a.pem", made.certificate("self")))
+        self.link("etc/loop", "loop")
+        self.link("etc/nothing", "nowhere")
+        real = os.lstat
+
+        def refusing(path, *rest, **given):
+            if os.fsencode(path) == os.fsencode(self.path("far/a.pem")):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return real(path, *rest, **given)
+
+        with mock.patch.object(os, "lstat", refusing):
+            answer = self.scan(paths=[self.path("etc")])
+        self.assertEqual((answer["problems"], answer["skipped"]), ([{"path": link, "reason": "Permission denied"}], []))
+        self.assertFalse(answer["complete"])
+
+    def test_kernel(self):
+        """Links into file systems of the kernel lead to no files, links into others that are left alone are told."""
+        for name in ("proc", "net"):
+            self.write(name + "/a", b"x")
+            self.link("etc/" + name, "../" + name + "/a")
+        mounted = {os.fsencode(self.path("proc")): "file system of the kernel (proc)", os.fsencode(self.path("net")): "network file system (nfs4)"}
+        answer = self.scan(paths=[self.path("etc")], mounted=mounts.Mounts(mounted, {}))
+        self.assertEqual(self.skipped(answer), [(self.path("etc/net"), "network file system (nfs4)", 1)])
+
+    def test_home(self):
+        """Homes that are there and not looked into are told; nothing is where there are none, where they are given or asked for."""
+        self.write("home/dev/a.pem", made.certificate("self"))
+        for home, given, expected in (("home", {}, 1), ("nohome", {}, 0), ("home", {"home": True}, 0), ("home", {"paths": [self.path("etc")]}, 0)):
+            with mock.patch.multiple(paths_table, HOME=os.fsencode(self.path(home)), DEFAULT_PATHS=(b"/no/default",)):
+                answer = self.scan(**dict({"paths": None}, **given))
+            self.assertEqual(self.skipped(answer), [(self.path("home"), "home folders, looked into on request", 1)] * expected)
+
+    def test_twice(self):
+        """A folder that is met under two paths, as a bind mount makes them, is looked at once, and the other path is told."""
+        ledger, found = walk.Ledger(), []
+        self.write("a/a.pem", made.certificate("self"))
+        rules = walk.Rules(mounts.Mounts({}, {}), [], [], home=False)
+        walker = walk.Walker(rules, reading.Reader(1 << 20), ledger, lambda path, _seen: found.append(path), math.inf)
+        os.symlink("a", self.path("b"))
+        walker.walk(os.fsencode(self.path("a")))
+        with mock.patch.object(reading, "open_folder", lambda path: os.open(path, os.O_RDONLY)):  # a mount is no link
+            walker.walk(os.fsencode(self.path("b")))
+        self.assertEqual(found, [os.fsencode(self.path("a/a.pem"))])
+        self.assertEqual(ledger.skipped(), [{"path": self.path("b"), "reason": walk.TWICE, "count": 1}])
+
+    def test_too_many_are_named(self):
+        """What units and processes name beyond a number is counted."""
+        with mock.patch.object(scan, "_MOST_NAMED", 2):
+            answer = self.scan(others=[b"/nowhere/%d" % number for number in range(5)])
+        self.assertEqual(self.skipped(answer), [("/", "paths that units and processes name, beyond the most that are looked at", 3)])
 
 
 class Accounting(Tree):
