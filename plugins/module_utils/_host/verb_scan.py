@@ -13,6 +13,8 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.services impor
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Running
 
 Answer = t.Dict[str, t.Any]
+_JDKS = b"/usr/lib/jvm"
+_TRUST_FORMATS = ("nss", "jks", "jceks", "pkcs12")
 
 
 def run(args: Answer, context: Context) -> Answer:
@@ -25,7 +27,7 @@ def run(args: Answer, context: Context) -> Answer:
     probe (look at what listeners serve: none, services, all),
     cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
     Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
-    summary, problems [{path, reason}],
+    trust (rows of trust/stores.py), summary, problems [{path, reason}],
     skipped [{path, reason, count}], left_over [folder], complete, privileged.
     """
     known = _known(args, context)
@@ -33,10 +35,11 @@ def run(args: Answer, context: Context) -> Answer:
     found, running = services.services_here(args["services"])
     for problem in running.problems:
         looking.problem(b"/proc", problem)
-    looking.named(found, processes.process_paths() + processes.unit_paths())
+    looking.named(found, processes.process_paths() + processes.unit_paths() + _jdk_paths())
     answer = paths.looked(looking, found, args)
     if known is not None and args["keep"]:
         known.save(context.state)
+    _tell_trust(looking, answer)
     if args.get("probe", "none") != "none":
         _probe(looking, answer, running, args["probe"])
     return answer
@@ -52,6 +55,27 @@ def _known(args: Answer, context: Context) -> t.Optional[cache.Cache]:
     if args["store_passwords"]:
         known.forget("locked")  # one of them may be the right one
     return known
+
+
+def _jdk_paths() -> t.List[bytes]:
+    """Return where installed JDKs, the old and the new, have their trust store; not all of these paths exist."""
+    try:
+        jdks = [os.path.join(_JDKS, name) for name in sorted(os.listdir(_JDKS))]
+    except OSError:
+        return []
+    return [jdk + below for jdk in jdks for below in (b"/lib/security/cacerts", b"/jre/lib/security/cacerts")]
+
+
+def _tell_trust(looking: scan.Scan, answer: Answer) -> None:
+    """Tell what was added to trust stores and removed from them; imported only when there is something that may be one."""
+    answer["trust"] = []
+    if answer["bundles"] or any(place["format"] in _TRUST_FORMATS for place in answer["places"]):
+        from ansible_collections.certops.fleet.plugins.module_utils._host.trust import stores  # noqa: PLC0415
+
+        answer["trust"], certificates = stores.told(looking.found)
+        answer["certificates"].update(certificates)
+    for name in ("added", "removed"):
+        answer["summary"][f"anchors_{name}"] = len({each["sha256"] or each["path"] for row in answer["trust"] for each in row[name] or ()})
 
 
 def _probe(looking: scan.Scan, answer: Answer, running: Running, mode: str) -> None:

@@ -81,4 +81,5 @@ def scan_result(answer: t.Mapping[str, t.Any], *, everything: bool, now: datetim
     if everything:
         result.update(certificates=found_certificates(answer, now), services=answer["services"], private_keys=answer["keys"], bundles=answer["bundles"])
         result.update(locked=answer["locked"], crls=_dated(answer["crls"]), requests=answer["requests"])
+        result.update(trust_stores=answer.get("trust", []))
     return result

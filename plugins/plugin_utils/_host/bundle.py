@@ -33,11 +33,12 @@ _OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_se
 _SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
 _PROBING = ("endpoint/hello.py", "tls.py", *_in("services", "hello", "look", "probing", "starttls"))
 _SCAN = (
-    *_in("scan", "cache", "findings", "mounts", "paths", "paths_table", "patterns", "places", "reading", "scan", "walk"),
+    *_in("scan", "cache", "findings", "mounts", "paths", "paths_table", "patterns", "places", "readers", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
     *_in("x509", "distinguished", "records"),
     "transaction/files.py",
 )
+_TRUST = _in("trust", "debian", "nss", "p11kit", "reference", "stores")
 _ENDPOINT = _in("endpoint", "engine", "handshake", "hello", "openssl", "starttls", "wire")
 _FILES = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _JOURNAL = ("tls.py", *_in("services", "look", "starttls"), *_in("transaction", "baseline", "commit", "journal", "lock", "serving", "verify"))
@@ -48,7 +49,7 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, "verb_scan.py"),
+    "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, *_TRUST, "verb_scan.py"),
     "endpoints": (*_ENDPOINT, "run.py", "text.py", "tls.py", "x509/der.py", "verb_endpoints.py"),
     "inspect": (*_LOOKING, *_INSPECTION, "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),

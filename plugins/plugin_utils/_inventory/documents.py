@@ -16,9 +16,11 @@ from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, moment, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
@@ -275,8 +277,17 @@ def endpoint_place(target: str, port: int, name: str) -> str:
 
 def _keys(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
     names = ("namespace", "host", "path", "entry", "alias", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
+    pairs = Pairs.of(connection)
     for row in _placed(connection, schema.keys):
-        yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **_seen(row)}
+        readers = {"readers": json.loads(row["readers_json"] or "null"), **_pick(row, "readers_count", "everyone")}
+        yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **readers, **pairs.of_key(row), **_seen(row)}
+
+
+def _trust_stores(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    rows = list(_placed(connection, schema.trust_stores))
+    subjects = subjects_of(connection, rows)
+    for row in rows:
+        yield {**_pick(row, "namespace", "host", "path", "kind", "count", "verified", "reason"), **changes(row, subjects), **_seen(row)}
 
 
 def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
@@ -352,6 +363,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "endpoints": _endpoints,
     "bundles": _bundles,
     "keys": _keys,
+    "trust_stores": _trust_stores,
     "crls": _crls,
     "requests": _requests,
     "services": _services,

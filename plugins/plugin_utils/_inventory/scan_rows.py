@@ -13,6 +13,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certifica
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_value, digest_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import trust_store
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord, seconds
 
 Row = dict[str, t.Any]
@@ -44,7 +45,7 @@ class Prepared:
     coverage: Coverage
     certificates: t.Mapping[str, bytes]
     bundles: tuple[Bundle, ...]
-    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records
+    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records, trust_stores
     evidence: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
 
@@ -67,6 +68,7 @@ def prepare(record: ScanRecord) -> Prepared:
             "services": _unique((_service(item) for item in result.objects("services")), "name"),
             "locked_stores": _unique((_locked(item) for item in result.objects("locked")), "path"),
             "records": _unique(_records(result), "path", "sha256"),
+            "trust_stores": _unique((trust_store(item) for item in result.objects("trust")), "path"),
         },
         evidence=evidence,
         problems=problems,
@@ -76,7 +78,7 @@ def prepare(record: ScanRecord) -> Prepared:
 def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
     """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
     parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
-    for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", *_SCOPE):
+    for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", "trust", *_SCOPE):
         parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name)})
     return digest_of({**parts, "evidence": sorted(evidence)})
 
@@ -181,6 +183,9 @@ def _key(item: Fields) -> Row:
         **_file(item),
         "mtime": item.number("mtime"),
         "links_json": item.json("links") or "[]",
+        "readers_json": canonical_json(item.texts("readers")[:LIST_LIMIT]) if item.value.get("readers") is not None else None,
+        "readers_count": item.integer("readers_count"),
+        "everyone": item.flag("everyone"),
     }
 
 

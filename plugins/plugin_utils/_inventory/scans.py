@@ -16,7 +16,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
 
-_SEEN_FILES = ("places", "bundle_places", "keys", "locked_stores", "records")
+_SEEN_FILES = ("places", "bundle_places", "keys", "locked_stores", "records", "trust_stores")
 _SEEN_TABLES = (*_SEEN_FILES, "services")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0003"
+HEAD = "0004"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -232,8 +232,26 @@ if sa is not None:
         *_file(),
         sa.Column("mtime", sa.Double),
         sa.Column("links_json", sa.Text, nullable=False),
+        sa.Column("readers_json", sa.Text),  # accounts besides owner and root; null where the host did not tell
+        sa.Column("readers_count", sa.Integer),
+        sa.Column("everyone", sa.Boolean),
         *_seen(),
         sa.Index(None, "spki"),
+    )
+
+    # What was added to stores of trust anchors and removed from them, against what the distribution's package shipped.
+    trust_stores = sa.Table(
+        "trust_stores",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),  # debian, rhel, suse, java, nss
+        sa.Column("count", sa.Integer),
+        sa.Column("verified", sa.Boolean),
+        sa.Column("reason", sa.Text),
+        sa.Column("added_json", sa.Text),  # both null where it cannot be told
+        sa.Column("removed_json", sa.Text),
+        *_seen(),
     )
 
     services = sa.Table(

@@ -80,6 +80,7 @@ class Places:
         self._keys: t.Dict[str, t.List[t.Tuple[findings.File, keys.KeyFacts]]] = {}
         self._holders: t.Dict[str, t.List[str]] = {}
         self._bundles: t.Dict[str, Row] = {}
+        self._readers: t.Any = None
         self.places: t.List[Row] = []
         self.keys: t.List[Row] = []
         self.locked: t.List[Row] = []  # places, too: of stores that cannot be opened
@@ -191,10 +192,17 @@ class Places:
     def _file_keys(self, file: findings.File) -> None:
         if not file.keys:
             return
-        common = dict(self._common(file.path, file.status), links=_texts(file.links))
+        common = dict(self._common(file.path, file.status), links=_texts(file.links), **self._who_reads(file))
         for entry, key in enumerate(file.keys):
             matches = _unique(self._holders.get(key.facts.spki or "", []))
             self.keys.append(dict(common, entry=entry, alias=key.alias, matches=matches, **key.facts._asdict()))
+
+    def _who_reads(self, file: findings.File) -> Row:
+        if self._readers is None:
+            from ansible_collections.certops.fleet.plugins.module_utils._host.scan import readers  # noqa: PLC0415 - only where there are keys
+
+            self._readers = readers.Readers()
+        return t.cast(Row, self._readers.of(file.path, file.status))
 
     def _file_others(self, file: findings.File) -> None:
         if file.locked is not None:

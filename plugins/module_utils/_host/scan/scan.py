@@ -264,6 +264,11 @@ class Scan:
         return set() if file is None else {each.sha256 for each in file.certificates}
 
     @property
+    def found(self) -> findings.Findings:
+        """What was found in files."""
+        return self._found
+
+    @property
     def certificates(self) -> t.Container[str]:
         """The SHA-256 of all certificates that were found."""
         return self._found.marks

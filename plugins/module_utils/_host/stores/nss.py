@@ -28,20 +28,28 @@ _QUERY = "SELECT a0, a3, a11 FROM nssPublic WHERE typeof(a0) = 'blob' AND typeof
 def items(data: bytes) -> t.Iterator[Item]:
     """Yield what stands in a database."""
     try:
-        import sqlite3  # noqa: PLC0415 (not every interpreter has it, and few hosts have such a database)
+        rows = asked(data, _QUERY, (_LARGEST_OBJECT, _MOST_OBJECTS))
     except ImportError:
         yield Locked(FORMAT, "the host's Python has no sqlite3")
         return
-    try:
-        rows = _rows(sqlite3, data[:18] + _NO_LOG + data[20:])
-    except (sqlite3.Error, ValueError, OverflowError):  # its text may hold what the file holds
+    if rows is None:
         yield Trouble("NSS database cannot be read", True)
         return
     for row in rows:
         yield from _items(*row)
 
 
-def _rows(sqlite3: t.Any, data: bytes) -> t.List[t.Tuple[bytes, t.Any, bytes]]:
+def asked(data: bytes, query: str, values: t.Sequence[t.Any]) -> t.Optional[t.List[t.Tuple[t.Any, ...]]]:
+    """Return the rows that a query finds in a database, None where it cannot be read; raise ImportError where Python has no sqlite3."""
+    import sqlite3  # noqa: PLC0415 (not every interpreter has it, and few hosts have such a database)
+
+    try:
+        return _rows(sqlite3, data[:18] + _NO_LOG + data[20:], query, values)
+    except (sqlite3.Error, ValueError, OverflowError):  # its text may hold what the file holds
+        return None
+
+
+def _rows(sqlite3: t.Any, data: bytes, query: str, values: t.Sequence[t.Any]) -> t.List[t.Tuple[t.Any, ...]]:
     connection = sqlite3.connect(":memory:")
     if _can_deserialize(connection):
         connection.deserialize(data)
@@ -51,7 +59,7 @@ def _rows(sqlite3: t.Any, data: bytes) -> t.List[t.Tuple[bytes, t.Any, bytes]]:
     end = time.monotonic() + _SECONDS
     try:
         connection.set_progress_handler(lambda: time.monotonic() > end, 10000)  # a schema may be made to never end
-        return t.cast("t.List[t.Tuple[bytes, t.Any, bytes]]", connection.execute(_QUERY, (_LARGEST_OBJECT, _MOST_OBJECTS)).fetchall())
+        return t.cast("t.List[t.Tuple[t.Any, ...]]", connection.execute(query, values).fetchall())
     finally:
         connection.close()
 

@@ -35,6 +35,7 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     result = tools.answer(*ders, bundles=[bundle], keys=[key], services=[service])
     crl, request = ({"path": "/etc/tls/x", "sha256": sign * 64} for sign in "cd")
     result |= {"crls": [crl], "requests": [request], "locked": [{"path": "/etc/tls/locked.p12"}]}
+    result["trust"] = [{"path": "/etc/ssl/certs", "kind": "debian", "count": 1, "added": [], "removed": []}]
     result["places"][0]["services"] = ["nginx"]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
     inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
