@@ -64,10 +64,10 @@ class Account(t.NamedTuple):
 
 
 def rights(status: os.stat_result, acl: t.Optional[bytes]) -> Rights:
-    """Return the rights that mode and ACL give; the ACL as the kernel hands it out (linux/posix_acl_xattr.h)."""
+    """Return the rights that mode and ACL give, the ACL as the kernel hands it out (linux/posix_acl_xattr.h)."""
     mode = status.st_mode
     owners, group, others = mode >> 6 & 7, mode >> 3 & 7, mode & 7
-    if acl is None:
+    if acl is None or not group:  # with an empty mask Linux does not look at the ACL (acl_permission_check in fs/namei.c)
         return Rights(status.st_uid, owners, (), ((status.st_gid, group),), others)
     if not acl.startswith(_ACL_VERSION) or (len(acl) - len(_ACL_VERSION)) % _ENTRY.size:
         raise AclError("it has another version or is cut off")

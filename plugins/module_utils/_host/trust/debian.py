@@ -111,7 +111,7 @@ def _held(found: findings.Findings, path: bytes) -> t.Set[str]:
 
 def _hashed(found: findings.Findings, folder: bytes) -> t.Set[str]:
     """Return the anchors that OpenSSL finds in the folder; certificates of servers that lie there as well are none."""
-    held = set()
+    held: t.Set[str] = set()
     for file in found.files.values():
         paths = [path for path in (file.path, *file.links) if path.startswith(folder) and path[: len(folder) + 1] == folder + b"/"]
         if any(_HASH.fullmatch(path[len(folder) + 1 :]) for path in paths):
