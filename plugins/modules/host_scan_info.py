@@ -143,7 +143,18 @@ services:
   type: list
   elements: dict
 private_keys:
-  description: Private keys by kind, place and public key; never their content.
+  description:
+    - Private keys by kind, place and public key; never their content.
+    - C(readers) are the accounts besides owner and root that can read the file, at most 50 of C(readers_count); C(everyone) says that any account can.
+      All are null where the host does not tell. C(docs/discovery.md) says what is not considered.
+  returned: when O(return_certificates=true)
+  type: list
+  elements: dict
+trust_stores:
+  description:
+    - Stores of trust anchors by C(path) and C(kind), which is C(debian), C(rhel), C(suse), C(java) or C(nss), with the C(count) of anchors.
+    - C(added) and C(removed) are the anchors that the package of the distribution did not ship, or that are no longer there, with C(sha256), C(path) and
+      C(why). Both are null where that cannot be told, and C(reason) says why. C(verified) says whether the package's files were compared with what it shipped.
   returned: when O(return_certificates=true)
   type: list
   elements: dict
@@ -170,7 +181,7 @@ requests:
 summary:
   description:
     - Counts of files (those not read again in C(unchanged)), folders, bytes, certificates, places, keys, bundles, locked stores, crls, requests,
-      SSH host certificates and listeners looked at, and the seconds it took.
+      SSH host certificates, anchors added to and removed from trust stores, and listeners looked at, and the seconds it took.
   returned: success
   type: dict
 problems:

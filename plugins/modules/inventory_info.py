@@ -27,11 +27,16 @@ options:
         Stores that could not be opened are places, too, with the C(state) C(locked), a C(reason) and no certificate.
       - V(endpoints) are places that were seen by asking a listener, see M(certops.fleet.endpoint_scan_info).
       - V(crls) and V(requests) are the revocation lists and the certificate requests that lie in files, with what they say of themselves.
+      - V(keys) are private keys, never their content. C(readers), C(readers_count) and C(everyone) say who can read the file besides its owner and root,
+        C(shared_with) and C(shared_count) where else the same key lies, C(certificates) which certificates are of it, and C(certified) whether one of them
+        is C(here) on the host, C(elsewhere), C(nowhere), or C(unknown) because the key is encrypted.
+      - V(trust_stores) are stores of trust anchors with what was C(added) and C(removed) against what the distribution's package shipped. Both are null
+        where that cannot be told, with a C(reason).
       - V(bundles) are files of trust anchors, each content once.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, endpoints, bundles, keys, crls, requests, services, scans, issuances, issuers, events]
+    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, scans, issuances, issuers, events]
     default: certificates
   select:
     description:
@@ -60,6 +65,18 @@ EXAMPLES = r"""
     kind: hosts
     select: "[?last_scan.reason].{host: host, why: last_scan.reason}"
   register: silent
+
+- name: Keys that others can read, or that lie in more than one place
+  certops.fleet.inventory_info:
+    kind: keys
+    select: "[?!gone_at && (everyone || readers_count > `0` || shared_count > `0`)].{host: host, path: path, readers: readers, same: shared_with}"
+  register: exposed
+
+- name: Anchors that somebody added to the trust stores of the fleet
+  certops.fleet.inventory_info:
+    kind: trust_stores
+    select: "[?!gone_at && added].{host: host, store: path, added: added[].{name: common_name, from: path}}"
+  register: added
 
 - name: How many certificates the internal CA has issued
   certops.fleet.inventory_info:

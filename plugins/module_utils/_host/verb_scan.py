@@ -35,7 +35,7 @@ def run(args: Answer, context: Context) -> Answer:
     found, running = services.services_here(args["services"])
     for problem in running.problems:
         looking.problem(b"/proc", problem)
-    looking.named(found, processes.process_paths() + processes.unit_paths() + _jdk_paths())
+    looking.named(found, processes.process_paths() + processes.unit_paths() + (_jdk_paths() if args["paths"] is None else []))
     answer = paths.looked(looking, found, args)
     if known is not None and args["keep"]:
         known.save(context.state)

@@ -84,17 +84,15 @@ def packaged(path: bytes, root: bytes) -> t.Optional[t.Tuple[str, bool]]:
 
 
 def _digests(path: bytes) -> t.Dict[bytes, bytes]:
-    """Return the MD5 of each path, without its leading slash, that a package shipped; a line of another form spoils all of it."""
+    """Return the MD5 of each path, without its leading slash, that a package shipped; a line of another form, or without an end, spoils all of it."""
     content = reference.read(path)
     if content is None:
         raise DigestsError(f"dpkg keeps no digests in {path_text(path)}")
-    found = {}
-    for line in content.splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None or b".." in match.group(2).split(b"/"):
-            raise DigestsError(f"the digests that dpkg keeps in {path_text(path)} are damaged")
-        found[match.group(2)] = match.group(1)
-    return found
+    *lines, rest = content.split(b"\n")
+    matches = [match for match in map(_LINE.fullmatch, lines) if match is not None and b".." not in match.group(2).split(b"/")]
+    if rest or len(matches) != len(lines):
+        raise DigestsError(f"the digests that dpkg keeps in {path_text(path)} are damaged")
+    return {match.group(2): match.group(1) for match in matches}
 
 
 def _md5(content: bytes) -> bytes:

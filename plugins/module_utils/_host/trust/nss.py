@@ -30,7 +30,7 @@ def store(found: findings.Findings, file: findings.File) -> Store:
     try:
         trusted, distrusted = _flags(file.path)
         digests = {hashlib.sha1(found.certificates[each.sha256]).digest(): each.sha256 for each in file.certificates if each.sha256 in found.certificates}
-    except ValueError as exc:  # hashlib's own where SHA-1 is refused
+    except (ValueError, ImportError) as exc:  # hashlib's own where SHA-1 is refused, and a Python without sqlite3
         return reference.store(file.path, "nss", set(), reference.unknown(f"its trust flags cannot be read: {exc}"), origin=lambda _sha256: None)
     added = {digests[each] for each in trusted if each in digests}
     lost = [Lost(digests[each], file.path, "distrusted") for each in sorted(distrusted) if each in digests]

@@ -32,6 +32,7 @@ PARTS = (
     "services",
     "skipped",
     "summary",
+    "trust",
     "unseen",
 )
 
