@@ -84,6 +84,8 @@ class Verb(unittest.TestCase):
         self.assertEqual(row["key"], {"path": self.path("data/site.key"), "spki": made.spki(made.key("ec", "leaf")), "encrypted": False})
         self.assertIn(self.path("etc/inside.pem"), [row["path"] for row in answer["places"]])
         self.assertIn("site", [service["name"] for service in answer["services"]])
+        self.assertLess({"anchors_added", "anchors_removed"}, set(answer["summary"]))
+        self.assertTrue(all({"readers", "readers_count", "everyone"} < set(row) for row in answer["keys"]))
 
     def listener(self):
         """The port of a server of openssl's that shows the certificate of data/site.crt."""
