@@ -11,7 +11,7 @@ import os
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, issuances, migrate, scans
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, issuances, migrate, scans, seen
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, READ, WRITE, begin, create_file, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
@@ -199,6 +199,11 @@ class Inventory:
         """The version of Python (C(3.11.2)) that a host had when it last answered, None if that is not known."""
         with self._read() as connection:
             return scans.python_of(connection, host)
+
+    def seen_on(self, host: HostName) -> seen.Seen | None:
+        """What declarations can be made of on a host; None for one that never answered."""
+        with self._read() as connection:
+            return seen.seen_on(connection, host)
 
     def documents(self, kind: str) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""

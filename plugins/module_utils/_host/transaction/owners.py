@@ -4,18 +4,14 @@
 """Others who look after a file: what they would put back, we do not replace."""
 
 import os
-import re
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.renewers.tracked import CERTBOT, CERTMONGER, certbot_lineage, certmonger_files
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import files
 
-CERTBOT = b"/etc/letsencrypt/"
-CERTMONGER = (b"/var/lib/certmonger/requests", b"/var/lib/certmonger/local/requests")
 DPKG = b"/var/lib/dpkg/info"
-_CERTBOT_FOLDERS = (b"live/", b"archive/")
-_CERTMONGER_FILE = re.compile(rb"^(?:cert_file|key_file)=(.+?)\s*$", re.MULTILINE)
 _SECONDS = 20
 
 
@@ -26,17 +22,14 @@ def owner_of(paths: t.Sequence[bytes], installed: bool) -> t.Optional[str]:
 
 
 def _certbot(paths: t.Set[bytes]) -> t.Optional[str]:
-    for folder in _CERTBOT_FOLDERS:
-        for path in paths:
-            if path.startswith(CERTBOT + folder):
-                return "certbot: " + path_text(path[len(CERTBOT + folder) :].split(b"/")[0])
-    return None
+    lineage = certbot_lineage(paths, CERTBOT)
+    return None if lineage is None else "certbot: " + lineage
 
 
 def _certmonger(paths: t.Set[bytes]) -> t.Optional[str]:
     for folder in CERTMONGER:
         for request in _listed(folder):
-            if paths & set(_CERTMONGER_FILE.findall(_content(os.path.join(folder, request)))):
+            if paths & set(certmonger_files(_content(os.path.join(folder, request)))):
                 return "certmonger: request " + path_text(request)
     return None
 
