@@ -32,11 +32,14 @@ options:
         is C(here) on the host, C(elsewhere), C(nowhere), or C(unknown) because the key is encrypted.
       - V(trust_stores) are stores of trust anchors with what was C(added) and C(removed) against what the distribution's package shipped. Both are null
         where that cannot be told, with a C(reason).
+      - V(renewers) are certificates that certbot, certmonger, acme.sh, dehydrated, lego or caddy keep on a host, with the C(paths) of their files, and the
+        lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
+        from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, scans, issuances, issuers, events]
+    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, renewers, scans, issuances, issuers, events]
     default: certificates
   select:
     description:
@@ -102,6 +105,7 @@ documents:
       days_remaining: 39
       status: ok
       services: [nginx]
+      renewed_by: certops
       bundles: []
       places:
         - namespace: production
@@ -109,6 +113,7 @@ documents:
           path: /etc/nginx/tls/www.pem
           class: in_use
           services: [nginx]
+          renewed_by: certops
           first_seen: '2026-01-01T02:00:00Z'
           last_seen: '2026-11-23T02:00:00Z'
           gone_at: null

@@ -7,6 +7,7 @@ import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
+from ansible_collections.certops.fleet.plugins.module_utils._host.renewers import renewers
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, paths, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, services
@@ -27,7 +28,7 @@ def run(args: Answer, context: Context) -> Answer:
     probe (look at what listeners serve: none, services, all),
     cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
     Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
-    trust (rows of trust/stores.py), summary, problems [{path, reason}],
+    trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
     skipped [{path, reason, count}], left_over [folder], complete, privileged.
     """
     known = _known(args, context)
@@ -37,6 +38,7 @@ def run(args: Answer, context: Context) -> Answer:
         looking.problem(b"/proc", problem)
     looking.named(found, processes.process_paths() + processes.unit_paths() + (_jdk_paths() if args["paths"] is None else []))
     answer = paths.looked(looking, found, args)
+    answer["renewers"] = renewers.renewers_here()
     if known is not None and args["keep"]:
         known.save(context.state)
     _tell_trust(looking, answer)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.renewers.tracked import CERTBOT_LIVE
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.paths_table import OUR_PREFIX
-from ansible_collections.certops.fleet.plugins.plugin_utils._adopt.renewer import renewer_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.seen import Row, Seen
 
 PEM = "pem"
@@ -69,7 +68,8 @@ class File:
     @property
     def renewed_by(self) -> str | None:
         """Who renews it today, None where nobody is known."""
-        return renewer_of(self.paths if self.key is None else self.paths | {self.key["path"], *self.key["links"]})
+        kept = self.row["kept"] or (self.key or {}).get("kept")
+        return f"{kept[0]} ({kept[1]})" if kept else None
 
     @property
     def declared_path(self) -> str:

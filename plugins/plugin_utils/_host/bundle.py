@@ -39,6 +39,7 @@ _SCAN = (
     "transaction/files.py",
 )
 _TRUST = _in("trust", "debian", "nss", "p11kit", "reference", "stores")
+_RENEWERS = _in("renewers", "certbot", "certmonger", "reading", "renewers", "schedule", "shell", "stored", "tracked")
 _ENDPOINT = _in("endpoint", "engine", "handshake", "hello", "openssl", "starttls", "wire")
 _STAGED = _in("transaction", "attributes", "declared", "files", "found", "installed", "kernel", "layout", "owners", "results", "staged", "staging", "swap")
 _FILES = ("renewers/tracked.py", *_STAGED)
@@ -50,7 +51,7 @@ _CHANGING = (*_LOOKING, "transaction/prepare.py")
 
 # What each verb needs: the closure of the imports of verb_<name>.py, which a unit test compares.
 SOURCES: dict[str, tuple[str, ...]] = {
-    "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, *_TRUST, "verb_scan.py"),
+    "scan": (*_GROUND, *_SERVICES, *_PROBING, *_SCAN, *_RENEWERS, *_TRUST, "verb_scan.py"),
     "endpoints": (*_ENDPOINT, "run.py", "text.py", "tls.py", "x509/der.py", "verb_endpoints.py"),
     "inspect": (*_LOOKING, *_INSPECTION, "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),

@@ -17,6 +17,7 @@ from datetime import datetime
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
@@ -140,9 +141,10 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
 
 def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     places = collections.defaultdict(list)
-    names = ("namespace", "host", "path", "alias", "class", "services", "first_seen", "last_seen", "gone_at")
+    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at")
+    renewed = Renewed(connection)
     for place in _placed(connection, schema.places):
-        place_document = _place(place, now)
+        place_document = {**_place(place, now), "renewed_by": renewed.by(place)}
         places[place["certificate"]].append({name: place_document[name] for name in names})
     for endpoint in _endpoints(connection, now):
         if endpoint["sha256"] is not None:
@@ -162,6 +164,7 @@ def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             "first_seen": _time(row.first_seen),
             "places": own,
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
+            "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
         }
 
@@ -213,11 +216,19 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
 
 def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
+    renewed = Renewed(connection)
     for row in _placed(connection, schema.places):
-        yield _place(row, now)
+        yield {**_place(row, now), "renewed_by": renewed.by(row)}
     unknown = dict.fromkeys(_UNKNOWN)
     for row in _placed(connection, schema.locked_stores):
-        yield {**unknown, **_pick(row, "namespace", "host", "path", "format", "reason"), **_used_file(row), "state": "locked", **_seen(row)}
+        yield {
+            **unknown,
+            **_pick(row, "namespace", "host", "path", "format", "reason"),
+            **_used_file(row),
+            "state": "locked",
+            "renewed_by": renewed.by(row),
+            **_seen(row),
+        }
 
 
 def _used_file(row: t.Mapping[t.Any, t.Any]) -> Document:
@@ -312,6 +323,12 @@ def _services(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield {**json.loads(row["facts_json"]), **_pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration"), **_seen(row)}
 
 
+def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in _placed(connection, schema.renewers):
+        lists = {name: json.loads(row[f"{name}_json"]) for name in ("paths", "runs", "facts")}
+        yield {**_pick(row, "namespace", "host", "kind", "name", "configuration", "alias"), **lists, **_seen(row)}
+
+
 def _issuances(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     for issuance in issuances.find(connection):
         texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
@@ -367,6 +384,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "crls": _crls,
     "requests": _requests,
     "services": _services,
+    "renewers": _renewers,
     "scans": _scans,
     "issuances": _issuances,
     "issuers": _issuers,

@@ -45,7 +45,8 @@ class Prepared:
     coverage: Coverage
     certificates: t.Mapping[str, bytes]
     bundles: tuple[Bundle, ...]
-    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records, trust_stores
+    tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records, renewers, trust_stores
+    whole: tuple[str, ...]  # tables of which the host told everything, so that what it did not tell is gone
     evidence: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
 
@@ -69,7 +70,9 @@ def prepare(record: ScanRecord) -> Prepared:
             "locked_stores": _unique((_locked(item) for item in result.objects("locked")), "path"),
             "records": _unique(_records(result), "path", "sha256"),
             "trust_stores": _unique((trust_store(item) for item in result.objects("trust")), "path"),
+            "renewers": _unique((_renewer(item) for item in result.objects("renewers")), "kind", "name", "configuration"),
         },
+        whole=("services", *(["renewers"] if result.value.get("renewers") is not None else [])),
         evidence=evidence,
         problems=problems,
     )
@@ -78,7 +81,7 @@ def prepare(record: ScanRecord) -> Prepared:
 def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
     """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
     parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
-    for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", "trust", *_SCOPE):
+    for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", "renewers", "trust", *_SCOPE):
         parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name)})
     return digest_of({**parts, "evidence": sorted(evidence)})
 
@@ -198,6 +201,17 @@ def _service(item: Fields) -> Row:
         "active": item.flag("active"),
         "configuration": item.text("configuration"),
         "facts_json": canonical_json(clean_value(rest)),
+    }
+
+
+def _renewer(item: Fields) -> Row:
+    return {
+        "kind": item.path("kind"),
+        "name": item.path("name"),
+        "configuration": item.path("configuration"),
+        "alias": item.text("alias"),
+        **{f"{name}_json": canonical_json(item.texts(name)[:LIST_LIMIT]) for name in ("paths", "runs")},
+        "facts_json": item.json("facts") or "{}",
     }
 
 

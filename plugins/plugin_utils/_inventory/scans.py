@@ -17,7 +17,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
 
 _SEEN_FILES = ("places", "bundle_places", "keys", "locked_stores", "records", "trust_stores")
-_SEEN_TABLES = (*_SEEN_FILES, "services")
+_SEEN_TABLES = (*_SEEN_FILES, "services", "renewers")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
     for name in _SEEN_TABLES:
         upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
     gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in _SEEN_FILES)
-    # Services are found before any folder is walked. Who is not root sees less of the processes and their configuration than root did.
+    # These are found without any walk. Who is not root sees less of the processes and their configuration than root did.
     if prepared.scan["privileged"] or not (last and last.privileged):
-        services = schema.services
-        statement = services.update().where(services.c.host_id == host, services.c.scan_id != scan, services.c.gone_at.is_(None))
-        connection.execute(statement.values(gone_at=time))
+        for table in (schema.metadata.tables[name] for name in prepared.whole):
+            statement = table.update().where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None))
+            connection.execute(statement.values(gone_at=time))
     return problems, gone
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0004"
+HEAD = "0005"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -264,6 +264,21 @@ if sa is not None:
         sa.Column("active", sa.Boolean),
         sa.Column("configuration", sa.Text),
         sa.Column("facts_json", sa.Text, nullable=False),  # the rest: uses, listeners, how it validates and reloads
+        *_seen(),
+    )
+
+    # Who else renews certificates: what each keeps, and the lines of cron and timers that start one. No secret of theirs is here.
+    renewers = sa.Table(
+        "renewers",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("configuration", sa.Text, primary_key=True),
+        sa.Column("alias", sa.Text),
+        sa.Column("paths_json", sa.Text, nullable=False),
+        sa.Column("runs_json", sa.Text, nullable=False),
+        sa.Column("facts_json", sa.Text, nullable=False),
         *_seen(),
     )
 

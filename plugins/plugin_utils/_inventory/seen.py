@@ -11,6 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
@@ -21,7 +22,10 @@ Row = dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """Rows of what is there: ``places`` with their certificate (``der``, None in a store that is locked), ``keys``, and what services use (``uses``)."""
+    """Rows of what is there: ``places`` with their certificate (no ``der`` in a store that is locked), ``keys``, and what services use (``uses``).
+
+    ``kept`` is the kind and the name of the renewer of a file, None where nobody else keeps it.
+    """
 
     places: tuple[Row, ...]
     keys: tuple[Row, ...]
@@ -33,10 +37,11 @@ def seen_on(connection: sa.Connection, host: HostName) -> Seen | None:
     number = connection.execute(sa.select(schema.hosts.c.id).where(is_host(host), schema.hosts.c.last_seen.is_not(None))).scalar()
     if number is None:
         return None
+    renewed = Renewed(connection, number)
     services = [json.loads(row["facts_json"]) for row in _rows(connection, schema.services, number)]
     return Seen(
-        places=(*_places(connection, number), *(_with_lists(row) for row in _rows(connection, schema.locked_stores, number) if row["class"] in ALARMING)),
-        keys=tuple(_with_lists(row) for row in _rows(connection, schema.keys, number)),
+        places=tuple(_with_lists(row, renewed) for row in (*_places(connection, number), *_rows(connection, schema.locked_stores, number))),
+        keys=tuple(_with_lists(row, renewed) for row in _rows(connection, schema.keys, number)),
         uses=tuple(use for service in services for use in service.get("uses") or () if isinstance(use, dict)),
     )
 
@@ -48,15 +53,21 @@ def _places(connection: sa.Connection, host: int) -> t.Iterator[Row]:
     statement = sa.select(places, *columns, certificates.spki).select_from(joined)
     wanted = statement.where(places.c.host_id == host, places.c.gone_at.is_(None), places.c["class"].in_(ALARMING))
     for row in connection.execute(wanted.order_by(places.c.path, places.c.entry)).mappings():
-        yield _with_lists(dict(row))
+        yield dict(row)
 
 
 def _rows(connection: sa.Connection, table: sa.Table, host: int) -> t.Iterator[Row]:
     keys = [key for key in table.primary_key if key.name != "host_id"]
-    rows = connection.execute(table.select().where(table.c.host_id == host, table.c.gone_at.is_(None)).order_by(*keys))
-    return (dict(row) for row in rows.mappings())
+    rows = table.select().where(table.c.host_id == host, table.c.gone_at.is_(None)).order_by(*keys)
+    if table is schema.locked_stores:
+        rows = rows.where(table.c["class"].in_(ALARMING))
+    return (dict(row) for row in connection.execute(rows).mappings())
 
 
-def _with_lists(row: Row) -> Row:
-    """The row with what is stored as JSON read."""
-    return {**row, **{name: json.loads(row[f"{name}_json"] or "null") for name in ("links", "services", "key") if f"{name}_json" in row}}
+def _with_lists(row: Row, renewed: Renewed) -> Row:
+    """The row with what is stored as JSON read, and who else keeps its file."""
+    return {
+        **row,
+        "kept": renewed.kept(row),
+        **{name: json.loads(row[f"{name}_json"] or "null") for name in ("links", "services", "key") if f"{name}_json" in row},
+    }

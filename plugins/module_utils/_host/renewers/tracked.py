@@ -13,7 +13,7 @@ CERTBOT = b"/etc/letsencrypt/"
 CERTBOT_LIVE = CERTBOT + b"live/"
 CERTMONGER = (b"/var/lib/certmonger/requests", b"/var/lib/certmonger/local/requests")
 _CERTBOT_FOLDERS = (b"live/", b"archive/")
-_CERTMONGER_FILE = re.compile(rb"^(?:cert_file|key_file)=(.+?)\s*$", re.MULTILINE)
+_CERTMONGER_FILE = re.compile(rb"^(?:cert|key)_storage_location=(.+?)\s*$", re.MULTILINE)
 
 
 def certbot_lineage(paths: t.Iterable[bytes], folder: bytes = CERTBOT) -> t.Optional[str]:

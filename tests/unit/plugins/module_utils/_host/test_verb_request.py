@@ -131,7 +131,10 @@ class TestOwners(HostCase):
     def test_owners(self):
         """certbot by place, certmonger and packages by content; packages are not asked for what is ours."""
         path = os.fsencode(self.host.path("tls.crt"))
-        for folder, name, content in ((b"requests", b"20260101", b"id=x\ncert_file=" + path + b"\n"), (b"info", b"little.list", b"/.\n" + path + b"\n")):
+        for folder, name, content in (
+            (b"requests", b"20260101", b"id=x\ncert_storage_location=" + path + b"\n"),
+            (b"info", b"little.list", b"/.\n" + path + b"\n"),
+        ):
             os.mkdir(os.path.join(self.root, folder))
             with open(os.path.join(self.root, folder, name), "wb") as file:
                 file.write(content)

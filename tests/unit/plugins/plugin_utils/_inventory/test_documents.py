@@ -37,6 +37,7 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     result |= {"crls": [crl], "requests": [request], "locked": [{"path": "/etc/tls/locked.p12"}]}
     result["trust"] = [{"path": "/etc/ssl/certs", "kind": "debian", "count": 1, "added": [], "removed": []}]
     result["places"][0]["services"] = ["nginx"]
+    result["renewers"] = [{"kind": "certbot", "name": "old", "configuration": "/etc/letsencrypt/renewal/old.conf", "paths": ["/etc/tls/1.pem"]}]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
     inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
     facts = dict.fromkeys(("inventory_host", "address", "protocol", "cipher", "reason", *FACTS))
@@ -67,8 +68,35 @@ def test_certificates(full: Inventory, tools: t.Any) -> None:
     assert (document["status"], document["days_remaining"], document["expired"]) == ("ok", 88, False)
     assert document["services"] == ["nginx"]
     assert document["bundles"] == ["b" * 64]
-    expected = {"namespace": "lab", "host": "web1", "path": "/etc/tls/0.pem", "class": "installed", "alias": None, "services": ["nginx"], "gone_at": None}
+    expected = {
+        "namespace": "lab",
+        "host": "web1",
+        "path": "/etc/tls/0.pem",
+        "class": "installed",
+        "alias": None,
+        "services": ["nginx"],
+        "gone_at": None,
+        "renewed_by": "certbot",
+    }
+    expected["renewed_by"] = "certops"
     assert document["places"] == [{**expected, "first_seen": "2026-03-01T12:00:00Z", "last_seen": "2026-03-01T12:00:00Z"}]
+
+
+def test_who_renews_is_told(full: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """What was issued here, what another renewer keeps until it is gone, and certbot's paths also without its configuration."""
+    told = {document["path"]: document["renewed_by"] for document in full.documents("places")}
+    assert told == {"/etc/tls/0.pem": "certops", "/etc/tls/1.pem": "certbot", "/etc/tls/locked.p12": None}
+    der = tools.make_der("old", days=1)
+    assert {document["sha256"]: document["renewed_by"] for document in full.documents("certificates")}[tools.sha256(der)] == "certbot"
+    live = tools.place(der, "/etc/letsencrypt/archive/x/cert1.pem")
+    nss = [tools.place(der, "/etc/db/cert9.db", alias=alias) for alias in ("ours", "other")]
+    kept = {"kind": "certmonger", "name": "1", "configuration": "/var/lib/certmonger/requests/1", "alias": "ours", "paths": ["/etc/db/cert9.db"]}
+    tools.record(full, tools.answer(der, places=[tools.place(der, "/etc/tls/1.pem"), live, *nss], renewers=[kept]), at=clock())
+    told = {(document["path"], document["alias"]): document["renewed_by"] for document in full.documents("places") if not document["gone_at"]}
+    assert told[("/etc/tls/1.pem", None)] is None
+    assert told[("/etc/letsencrypt/archive/x/cert1.pem", None)] == "certbot"
+    assert (told[("/etc/db/cert9.db", "ours")], told[("/etc/db/cert9.db", "other")]) == ("certmonger", None)
+    assert {document["kind"]: document["gone_at"] is None for document in full.documents("renewers")} == {"certbot": False, "certmonger": True}
 
 
 def test_places_tell_the_health_of_their_certificate(full: Inventory) -> None:
