@@ -99,7 +99,7 @@ def _read(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeError) as exc:
         raise DeclarationFileError(f"{path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not UTF-8'}") from exc
