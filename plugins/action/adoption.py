@@ -32,8 +32,9 @@ def _host(task: Task, name: str) -> Host:
         namespace = str(plain(variables.get("certops_environment") or "", "certops_environment"))
     except (AnsibleError, VariableError) as exc:  # a variable that it names is not set, or a vault stays closed
         return Host(HostName("", name), (), None, problem=f"its variables cannot be used: {str(exc).partition('. ')[0]}")
-    items = tuple(item for item in declared if isinstance(item, dict)) if isinstance(declared, list) else ()
-    return Host(HostName(namespace, name), items, variables.get("inventory_dir"))
+    if not isinstance(declared, list) or not all(isinstance(item, dict) for item in declared):
+        return Host(HostName("", name), (), None, problem="its certops_certificates is no list of dictionaries")
+    return Host(HostName(namespace, name), tuple(declared), variables.get("inventory_dir"))
 
 
 def adopt(task: Task) -> dict[str, t.Any]:

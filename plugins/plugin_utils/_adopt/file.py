@@ -128,7 +128,7 @@ class File:
             return None
         first = files[0][0]
         others = {use.get("certificate") for use in seen.uses if use.get("chain") in {first["path"], *first["links"]}} - self.paths
-        return None if others or first["subject_json"] != self.row["issuer_json"] else str(first["path"])
+        return None if others or first["subject_json"] != self.row["issuer_json"] else declared_path(first)
 
 
 def declared_path(row: Mapping[str, t.Any]) -> str:

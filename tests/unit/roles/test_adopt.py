@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -186,4 +189,53 @@ def test_files_that_are_left_alone(estate: Estate) -> None:
     other.unlink()
     (estate.host_vars / "a/main.yml").write_text("certops_certificates: [{name: x, names: [x.example.com], certificate_path: /nowhere/x.pem}]\n")
     assert "one of the two would hide the other" in estate.play("adopt", "--limit", "a")
+    (estate.host_vars / "a/main.yml").write_text("certops_certificates: a word\n")
+    assert "its certops_certificates is no list of dictionaries" in estate.play("adopt", "--limit", "a")
     assert not other.exists()
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="this machine has no nginx")
+def test_a_real_service(estate: Estate) -> None:
+    """nginx is found with its files, declared, validated and looked at, and neither its files nor its processes change."""
+    pair = estate.tls / "pair"
+    pair.joinpath("privkey.pem").chmod(0o400)
+    configuration = estate.folder / "nginx.conf"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = f"listen 127.0.0.1:{port} ssl; server_name pair.example.com; ssl_certificate {pair}/fullchain.pem; ssl_certificate_key {pair}/privkey.pem;"
+    logs = f"pid {estate.folder}/nginx.pid; error_log {estate.folder}/error.log;"
+    configuration.write_text(f"{logs} events {{}} http {{ access_log off; server {{ {server} }} }}")
+    nginx = subprocess.Popen(["nginx", "-p", str(estate.folder), "-c", str(configuration), "-g", "daemon off;"])
+    try:
+        _wait_for(port)
+        options = {"common_name": "Test", "root_lifetime_days": 3650, "issuing_lifetime_days": 1825}
+        kinds = {"root_key_type": "ecdsa_p256", "issuing_key_type": "ecdsa_p256"}
+        ensure_authority(authority_settings({**options, **kinds}, str(estate.folder / "ca")), PASSPHRASE.encode(), now=now())
+        estate.play("discover", "--limit", "a")
+        estate.play("adopt", "--limit", "a")
+        item = estate.declared()["cert.pem"]
+        assert [name.partition("@")[0] for name in item["services"]] == ["nginx"]
+        assert (item["fullchain_path"], item["key_mode"]) == (f"{pair}/fullchain.pem", "0400")
+        path = estate.host_vars / "a/certops_certificates.yml"
+        path.write_text(path.read_text().replace("\n  managed: false", "\n  managed: true"))
+        before, workers = estate.state(), _children(nginx.pid)
+        output = estate.play("rotate", "--limit", "a")
+        assert (estate.state(), _children(nginx.pid), "changed=0" in output) == (before, workers, True)
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens at {port}")
+
+
+def _children(pid: int) -> str:
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()

@@ -50,4 +50,4 @@ def server(text: t.Optional[bytes]) -> t.Optional[str]:
 
 def word(text: t.Optional[bytes]) -> t.Optional[str]:
     """Return one word such as the name of a plugin, None where the text is anything else."""
-    return path_text(text) if text and re.match(rb"^[A-Za-z0-9_.:-]{1,100}\Z", text) else None
+    return path_text(text) if text and text != b"None" and re.match(rb"^[A-Za-z0-9_.:-]{1,100}\Z", text) else None

@@ -28,6 +28,7 @@ PARTS = (
     "places",
     "privileged",
     "problems",
+    "renewers",
     "requests",
     "services",
     "skipped",

@@ -26,6 +26,7 @@ fullchain = {root}/etc/letsencrypt/live/www.example.com/fullchain.pem
 [renewalparams]
 account = 4f3c0b5e7d1a4f3c0b5e7d1a4f3c0b5e
 authenticator = dns-cloudflare
+installer = None
 server = https://user:tellnobody@acme.example.com/directory
 key_type = ecdsa
 renew_hook = curl -H "X-Token: tellnobody" https://hook.example.com
