@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-import typing as t
 import unittest
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.renewers import renewers
@@ -91,22 +90,22 @@ SHELL=/bin/sh
 class Host:
     """Files below a folder."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.root = os.path.realpath(tempfile.mkdtemp())
 
-    def put(self, path: str, content: str | bytes) -> str:
+    def put(self, path, content):
         full = self.root + path
         os.makedirs(os.path.dirname(full), exist_ok=True)
         with open(full, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
         return full
 
-    def rows(self) -> list[dict[str, t.Any]]:
+    def rows(self):
         rows = renewers.renewers_here(self.root.encode())
         assert SECRET not in json.dumps(rows)
         return rows
 
-    def row(self, kind: str) -> dict[str, t.Any]:
+    def row(self, kind):
         (row,) = [row for row in self.rows() if row["kind"] == kind]
         return row
 
@@ -114,15 +113,15 @@ class Host:
 class RenewersTest(unittest.TestCase):
     """Each renewer's own files, as its current version writes them."""
 
-    def setUp(self) -> None:
+    def setUp(self):
         self.host = Host()
         self.addCleanup(shutil.rmtree, self.host.root)
 
-    def test_nothing(self) -> None:
+    def test_nothing(self):
         """A host without any."""
         self.assertEqual(self.host.rows(), [])
 
-    def test_certbot(self) -> None:
+    def test_certbot(self):
         """Paths through the links, the CA without what stands before it, hooks by name."""
         root = self.host.root
         configuration = self.host.put("/etc/letsencrypt/renewal/www.example.com.conf", CERTBOT.format(root=root))
@@ -137,7 +136,7 @@ class RenewersTest(unittest.TestCase):
         self.assertEqual(row["facts"], facts)
         self.assertEqual(row["runs"], [root + "/etc/cron.d/certbot:1"])
 
-    def test_certmonger(self) -> None:
+    def test_certmonger(self):
         """Files, and databases of NSS with the nickname."""
         self.host.put("/var/lib/certmonger/requests/20260101120000", CERTMONGER)
         self.host.put("/var/lib/certmonger/requests/20260101120001", CERTMONGER_NSS)
@@ -146,7 +145,7 @@ class RenewersTest(unittest.TestCase):
         self.assertEqual(web["facts"], {"ca": "IPA", "state": "MONITORING", "autorenew": True, "storage": "FILE"})
         self.assertEqual((nss["paths"], nss["alias"], nss["facts"]["autorenew"]), (["/etc/httpd/alias/cert9.db"], "Server-Cert", False))
 
-    def test_acme_sh(self) -> None:
+    def test_acme_sh(self):
         """Its own files, and those that it installs."""
         self.host.put("/root/.acme.sh/shop.example.com_ecc/shop.example.com.conf", ACME_SH)
         self.host.put("/root/.acme.sh/ca/acme.example.com/account.key", SECRET)
@@ -155,7 +154,7 @@ class RenewersTest(unittest.TestCase):
         self.assertLessEqual({"/etc/nginx/tls/shop.key", "/etc/nginx/tls/shop.pem", own + "fullchain.cer", own + "shop.example.com.key"}, set(row["paths"]))
         self.assertEqual(row["facts"], {"server": "acme-v02.api.letsencrypt.org", "authenticator": "dns_cf", "hooks": ["reload"]})
 
-    def test_dehydrated(self) -> None:
+    def test_dehydrated(self):
         """The folder that its configuration names; the newest generation, to which the links lead."""
         root = self.host.root
         self.host.put("/etc/dehydrated/config", DEHYDRATED.format(root=root))
@@ -165,7 +164,7 @@ class RenewersTest(unittest.TestCase):
         row = self.host.row("dehydrated")
         self.assertEqual((row["name"], row["paths"], row["facts"]["authenticator"]), ("example.com", [newest], "dns-01"))
 
-    def test_lego_and_caddy(self) -> None:
+    def test_lego_and_caddy(self):
         """Folders whose names say all."""
         for ending in ("json", "crt", "key"):
             self.host.put("/etc/lego/certificates/a.example.com." + ending, "{}")
@@ -177,11 +176,11 @@ class RenewersTest(unittest.TestCase):
 class ScheduleTest(unittest.TestCase):
     """What starts a renewer."""
 
-    def setUp(self) -> None:
+    def setUp(self):
         self.host = Host()
         self.addCleanup(shutil.rmtree, self.host.root)
 
-    def test_cron(self) -> None:
+    def test_cron(self):
         """The file, the line and the word; no comment, and nothing of the line, in which secrets may stand."""
         root = self.host.root
         self.host.put("/etc/crontab", CRON)
@@ -191,7 +190,7 @@ class ScheduleTest(unittest.TestCase):
             found, [(root + "/etc/crontab:3", "openssl"), (root + "/etc/crontab:5", "acme.sh"), (root + "/var/spool/cron/crontabs/root:1", "getssl")]
         )
 
-    def test_timers(self) -> None:
+    def test_timers(self):
         """Of the unit that they start, and whether they are enabled."""
         self.host.put("/lib/systemd/system/certbot.timer", "[Timer]\nOnCalendar=*-*-* 00,12:00:00\n")
         self.host.put("/lib/systemd/system/certbot.service", "[Service]\nExecStart=/usr/bin/certbot -q renew\n")
@@ -218,11 +217,11 @@ class HostileTest(unittest.TestCase):
         "/lib/systemd/system/x.timer",
     )
 
-    def setUp(self) -> None:
+    def setUp(self):
         self.host = Host()
         self.addCleanup(shutil.rmtree, self.host.root)
 
-    def test_content(self) -> None:
+    def test_content(self):
         """Cut off, not UTF-8, huge, with null bytes and templates."""
         whole = "\n".join((CERTBOT, CERTMONGER, ACME_SH, DEHYDRATED, CRON)).encode()
         for content in (
@@ -241,7 +240,7 @@ class HostileTest(unittest.TestCase):
                 self.assertLessEqual(len(rows), renewers.MOST)
                 json.dumps(rows).encode("utf-8")
 
-    def test_no_file(self) -> None:
+    def test_no_file(self):
         """Links in a circle, folders, pipes and what cannot be read are as if they were not there."""
         for make in (lambda path: os.symlink(path, path), os.mkdir, os.mkfifo):
             for path in self.FILES:
@@ -253,7 +252,7 @@ class HostileTest(unittest.TestCase):
             shutil.rmtree(self.host.root)
             os.mkdir(self.host.root)
 
-    def test_paths(self) -> None:
+    def test_paths(self):
         """Names that are no UTF-8, and a link in a circle."""
         name = self.host.root.encode() + b"/etc/letsencrypt/renewal/\xff.conf"
         os.makedirs(os.path.dirname(name))
