@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._adopt.declare import Adoption, adopt
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import certificate_rows, sha256_of
@@ -22,7 +23,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.seen impo
 NOW = 1780000000
 START = dt.datetime.fromtimestamp(NOW, dt.timezone.utc) - dt.timedelta(days=10)
 CN = x509.NameOID.COMMON_NAME
-SERVER, CLIENT = x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 Row = dict[str, t.Any]
 
 
@@ -190,7 +191,7 @@ def test_other_renewers() -> None:
         ((place(d := _der(x509.RFC822Name("a@example.com"))), key(d)), "it holds the name 'email:a@example.com', and only DNS names and addresses are issued"),
         ((place(d := _der(*_dns("a_b.example.com"))), key(d)), "name 'a_b.example.com': the label 'a_b' may have only letters, digits and inner hyphens"),
         (
-            (place(d := _der(*_dns("c.example.com"), usages=(x509.ExtendedKeyUsageOID.CODE_SIGNING,))), key(d)),
+            (place(d := _der(*_dns("c.example.com"), usages=(ExtendedKeyUsageOID.CODE_SIGNING,))), key(d)),
             "no profile issues its extended key usage Code Signing",
         ),
         ((place(WEB, services=["{{ lookup('pipe', 'id') }}"]), key(WEB)), "\"{{ lookup('pipe', 'id') }}\" looks like a template to Ansible"),
