@@ -51,7 +51,7 @@ options:
     description:
       - The conversation in plain text before TLS. V(auto) goes by the port, C(docs/endpoints.md) has the list; V(none) begins with TLS everywhere.
     type: str
-    choices: [auto, none, ftp, imap, irc, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp, xmpp_server]
+    choices: [auto, none, ftp, imap, irc, ldap, mysql, nntp, pop3, postgres, sieve, smtp, xmpp, xmpp-server]
     default: auto
   alpn:
     description:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.certops.fleet.plugins.doc_fragments.display import ModuleDocFragment
+from ansible_collections.certops.fleet.plugins.module_utils._host import tls
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint import starttls
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import paths_table
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import service_table
@@ -87,7 +88,7 @@ def test_every_conversation_is_documented() -> None:
     words = _words("endpoints.md")
     assert (set(starttls.PROTOCOLS) | set(targets.SCHEMES) | set(STATES)) - words == set()
     rows = [line for line in DOCS.joinpath("endpoints.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    for port, protocol in starttls.PORTS.items():
+    for port, protocol in tls.STARTTLS_PORTS.items():
         assert any(f"`{protocol}`" in line and re.search(rf"\b{port}\b", line) for line in rows), port
 
 

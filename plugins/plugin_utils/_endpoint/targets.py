@@ -11,7 +11,8 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.starttls import PORTS, PROTOCOLS
+from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.starttls import PROTOCOLS
+from ansible_collections.certops.fleet.plugins.module_utils._host.tls import STARTTLS_PORTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import InvalidNameError, canonical_name
 
@@ -158,7 +159,7 @@ def _questions(host: str, ports: t.Iterable[int], wanted: Wanted, *, own: str, s
 
 def _conversation(asked: str, port: int) -> str:
     if asked == "auto":
-        return PORTS.get(port, "")
+        return STARTTLS_PORTS.get(port, "")
     return "" if asked == "none" else asked
 
 

@@ -20,7 +20,6 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.run import com
 
 _OUTPUT_LIMIT = 1 << 20  # three characters a byte
 _CERTIFICATE = re.compile(rb"<<< TLS 1\.3, Handshake \[length [0-9a-f]+\], Certificate\n((?:[ \t]+[0-9a-f]{2}(?: [0-9a-f]{2})* *\n)+)")
-_STARTTLS = {"xmpp_server": "xmpp-server"}
 
 
 async def by_openssl(
@@ -29,7 +28,7 @@ async def by_openssl(
     """Chain and OCSP response of a handshake in TLS 1.3 with an address and port; an empty chain where openssl is missing, older than 1.1.1 or refused."""
     argv = ["openssl", "s_client", "-connect", place, "-tls1_3", "-status", "-msg", *(["-servername", name] if name else ["-noservername"])]
     if starttls:
-        argv += ["-starttls", _STARTTLS.get(starttls, starttls), *(["-xmpphost", name] if name and starttls.startswith("xmpp") else [])]
+        argv += ["-starttls", starttls, *(["-xmpphost", name] if name and starttls.startswith("xmpp") else [])]
     return read_messages(await _output(loop, argv, seconds))
 
 

@@ -9,21 +9,6 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.wire import EndpointFailed, Wire, said
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der
 
-PORTS = {
-    21: "ftp",
-    25: "smtp",
-    110: "pop3",
-    119: "nntp",
-    143: "imap",
-    389: "ldap",
-    587: "smtp",
-    3306: "mysql",
-    4190: "sieve",
-    5222: "xmpp",
-    5269: "xmpp_server",
-    5432: "postgres",
-    6667: "irc",
-}
 _MOST_LINES = 100
 _LDAP_STARTTLS = b"1.3.6.1.4.1.1466.20037"  # RFC 4511 section 4.14
 _MYSQL_SSL = 0x0800  # CLIENT_SSL, and below CLIENT_PROTOCOL_41 with what every client sends
@@ -204,5 +189,5 @@ PROTOCOLS = {
     "sieve": _sieve,
     "smtp": _smtp,
     "xmpp": _xmpp,
-    "xmpp_server": _xmpp_server,
+    "xmpp-server": _xmpp_server,
 }  # type: t.Dict[str, t.Callable[[Wire, t.Optional[str]], t.Awaitable[None]]]

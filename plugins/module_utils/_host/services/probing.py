@@ -8,6 +8,7 @@ import hashlib
 import time
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host import tls
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.configuration import connectable
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.hello import shown
@@ -20,8 +21,6 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509.der impor
 PROBES = ("none", "services", "all")
 _SECONDS, _ALL_SECONDS = 2.0, 15.0  # for one listener, for all
 _LIMIT = 500  # questions
-# What is spoken at these ports when no service says it.
-_USUAL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 4190: "sieve", 21: "ftp", 389: "ldap", 5432: "postgres", 3306: "mysql", 5222: "xmpp"}
 
 Row = t.Dict[str, t.Any]
 Held = t.Callable[[bytes], t.Set[str]]  # the SHA-256 of the certificates in a file
@@ -70,7 +69,7 @@ class Probe:
             if process.pid in taken:
                 continue
             for address, port in process.listeners or ():
-                row = self._row(Place(connectable(address), port, _USUAL.get(port, "tls")), "", set(), False)
+                row = self._row(Place(connectable(address), port, tls.STARTTLS_PORTS.get(port, "tls")), "", set(), False)
                 if row["sha256"] is not None:
                     service = found.setdefault(process.name, _unknown(process))
                     service["pids"] = sorted({*service["pids"], process.pid})

@@ -63,7 +63,7 @@ GOOD = {
         (FEATURES % TLS_FEATURE, b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
         (b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b""),
     ),
-    "xmpp_server": scripted(
+    "xmpp-server": scripted(
         (b"", b"xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>"),
         (FEATURES % TLS_FEATURE, b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
         (b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b""),
