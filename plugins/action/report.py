@@ -20,7 +20,7 @@ def report(task: Task) -> dict[str, t.Any]:
     with task.inventory(create=task.check_mode) as inventory:
         served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
         places = itertools.chain(inventory.documents("places"), served)
-        built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), places, now())
+        built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), places, now(), inventory.documents("services"))
     paths = write_report(task.args["path"], built, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}
 

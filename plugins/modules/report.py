@@ -12,6 +12,8 @@ author:
 description:
   - Writes C(index.html), C(places.csv) and C(report.json) into a folder of the controller.
   - The page is self-contained and loads nothing. It can be searched, sorted, filtered and printed, by keyboard alone, and shows its own age.
+  - Listeners that serve another certificate than the files of their service hold are an alarm of their own, with both certificates; stores that could not
+    be opened are listed with the reason. Both are C(not_loaded) and C(locked) in C(report.json).
   - The page stays quick with 20,000 places. On paper it has the first 1,000 of those that were asked for, and says so where there are more.
   - Text that comes from certificates stays text in all three; the CSV holds nothing that a spreadsheet would run.
 extends_documentation_fragment:
@@ -42,7 +44,7 @@ paths:
   type: list
   elements: str
 figures:
-  description: Counts of hosts, certificates and places; C(hosts_complete) of C(hosts_known) comes first.
+  description: Counts of hosts, certificates and places; C(hosts_complete) of C(hosts_known) comes first, C(not_loaded) counts listeners.
   returned: success
   type: dict
 """

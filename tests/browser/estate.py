@@ -69,6 +69,19 @@ def _place(der: bytes, path: str, kind: str, number: int) -> dict[str, t.Any]:
     return {"certificate": hashlib.sha256(der).hexdigest(), "path": path, **own, "class": kind, "services": services[number % len(services)], "key": None}
 
 
+def _service(der: bytes, path: str, name: str) -> dict[str, t.Any]:
+    """A service whose listener serves another certificate than its file holds."""
+    listener = {"address": "127.0.0.1", "port": 443, "protocol": "tls"}
+    look = {**listener, "name": name, "sha256": hashlib.sha256(der).hexdigest(), "not_after": 1700000000, "state": "not_loaded", "error": None}
+    facts = {"name": name, "entry": None, "unit": None, "active": True, "configuration": None}
+    return {**facts, "uses": [{"certificate": path, "listeners": [0]}], "listeners": [listener], "served": [look]}
+
+
+def _locked(path: str) -> dict[str, t.Any]:
+    own = {"owner": "root", "group": "root", "mode": "0600", "mtime": 1.5, "links": [], "class": "installed", "services": []}
+    return {**own, "path": path, "format": "pkcs12", "state": "locked", "reason": "no password is given that opens it, see store_passwords"}
+
+
 def _answer(ders: list[bytes], places: list[dict[str, t.Any]], **changes: t.Any) -> dict[str, t.Any]:
     """What the verb C(scan) gives."""
     nothing: dict[str, t.Any] = {name: [] for name in ("keys", "bundles", "services", "problems", "skipped", "left_over")}
@@ -103,7 +116,9 @@ def _hostile_host(inventory: Inventory, now: datetime, number: int) -> None:
     ders.append(b"\x30\x82 not a certificate")
     places = [_place(der, f"/srv/{HOSTILE[index % len(HOSTILE)]}", "installed", 0) for index, der in enumerate(ders)]
     places = [{**place, "services": [HOSTILE[index % len(HOSTILE)]]} for index, place in enumerate(places)]
-    reason = {"complete": False, "problems": [{"path": "/srv", "reason": HOSTILE[0]}], "left_over": ["/var"]}
+    stale = [_service(ders[index + 1], places[index]["path"], text) for index, text in enumerate(HOSTILE)]
+    closed = {"services": stale, "locked": [_locked(f"/srv/{text}.p12") for text in HOSTILE]}
+    reason = {**closed, "complete": False, "problems": [{"path": "/srv", "reason": HOSTILE[0]}], "left_over": ["/var"]}
     _record(inventory, HostName("staging", f"{HOSTILE[0]}{number}"), now, _answer(ders, places, **reason), "0" * 31 + "7")
 
 
@@ -117,6 +132,6 @@ def build(folder: pathlib.Path, *, hosts: int = 200, own: int = 10, hostile: boo
         if hostile:
             _hostile_host(inventory, now, 1)
         inventory.record_silent_host(HostName("production", "dead1.example.com"), reason="Failed to connect to the host via ssh: no route to host")
-        report = build_report(inventory.documents("hosts"), inventory.documents("certificates"), inventory.documents("places"), now)
+        report = build_report(inventory.documents("hosts"), inventory.documents("certificates"), inventory.documents("places"), now, inventory.documents("services"))
     write_report(str(folder / "report"), report)
     return report

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import ALARMED, Report, Row
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.formats import to_html
 from ansible_collections.certops.fleet.tests.browser.chromium import Browser, BrowserError
+from ansible_collections.certops.fleet.tests.browser.estate import HOSTILE
 from ansible_collections.certops.fleet.tests.browser.page import Page
 
 COLUMNS = ("status", "days_remaining", "name", "host", "path", "services", "not_after", "key", "issuer", "class")
@@ -70,8 +71,25 @@ def test_figures(page: Page) -> None:
     figures = page.report.figures
     shown = texts(page.browser, "#figures b")
     assert shown[0] == f"{figures['hosts_complete']:,} of {figures['hosts_known']:,}"
-    assert shown[1:] == [f"{figures[name]:,}" for name in ("certificates", "expired", "warning", "unknown", "places")]
+    assert shown[1:] == [f"{figures[name]:,}" for name in ("certificates", "expired", "warning", "not_loaded", "unknown", "places")]
     assert texts(page.browser, "#unseen li")[0] == "dead1.example.com (production) Failed to connect to the host via ssh: no route to host"
+
+
+def test_not_loaded(page: Page) -> None:
+    """An alarm of its own, with host, service, port and both certificates."""
+    assert page.report.figures["not_loaded"] == len(HOSTILE)
+    rows = texts(page.browser, "#stale tbody tr")
+    assert len(rows) == len(HOSTILE)
+    for row, told in zip(rows, page.report.not_loaded):
+        assert told["loaded"]["sha256"] in row
+        assert told["on_disk"][0]["sha256"] in row
+        assert str(told["port"]) in row
+
+
+def test_locked(page: Page) -> None:
+    """Stores that stayed closed stand below the hosts, with the reason."""
+    assert len(page.report.locked) == len(HOSTILE)
+    assert all("no password is given" in row for row in texts(page.browser, "#locked tbody tr"))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +110,7 @@ def test_age(browser: Browser, tmp_path: pathlib.Path, age: timedelta, text: str
     browser.open(path.as_uri())
     assert texts(browser, "#age") == [text]
     assert texts(browser, "#places tbody td.nothing") == ["The inventory holds no place yet."]
+    assert browser.run("['stale', 'locked'].every(id => !document.getElementById(id).checkVisibility())")
 
 
 def test_chart(page: Page) -> None:
@@ -172,12 +191,13 @@ def test_filters(page: Page) -> None:
 
 
 def test_keyboard_order(page: Page) -> None:
-    """Tab goes through the bars, the filters, the heads and one row; what has the focus is seen."""
+    """Tab goes through the bars, the table of the alarm, the filters, the heads and one row; what has the focus is seen."""
     seen = []
-    for _step in range(25):
+    for _step in range(26):
         page.browser.press("Tab")
         seen.append(page.focus())
-    assert seen[: 8 + 5 + 10 + 1] == ["bar"] * 8 + ["search", "status", "ends", "class", "host"] + [f"head {name}" for name in COLUMNS] + ["row 0"]
+    filters, heads = ["search", "status", "ends", "class", "host"], [f"head {name}" for name in COLUMNS]
+    assert seen[: 8 + 1 + 5 + 10 + 1] == ["bar"] * 8 + ["DIV"] + filters + heads + ["row 0"]
     page.browser.press("Tab", shift=True)
     page.browser.press("/")
     assert page.focus() == "search"

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 Document = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
+Held = dict[tuple[t.Any, ...], tuple[int, Row]]  # by namespace, host and path: the number of the certificate in its file, and its row
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 ALARMED = ("in_use", "installed")
 COLUMNS = (
     "status",
@@ -40,9 +42,12 @@ class Report:
     figures: Row
     places: tuple[Row, ...]
     hosts: tuple[Row, ...]
+    not_loaded: tuple[Row, ...] = ()
+    locked: tuple[Row, ...] = ()
 
     def to_json(self) -> Row:
-        return {"generated": self.generated, "figures": self.figures, "places": list(self.places), "hosts": list(self.hosts)}
+        rows = {"places": self.places, "hosts": self.hosts, "not_loaded": self.not_loaded, "locked": self.locked}
+        return {"generated": self.generated, "figures": self.figures, **{name: list(own) for name, own in rows.items()}}
 
 
 def _common_name(pairs: t.Sequence[t.Sequence[str]] | None) -> str:
@@ -94,6 +99,39 @@ def host_row(host: Document) -> Row:
     }
 
 
+def locked_row(place: Document) -> Row:
+    """A store that could not be opened."""
+    own = {column: place.get(column) for column in ("namespace", "host", "path", "format", "class", "reason")}
+    return {**own, "services": list(place.get("services") or ())}
+
+
+def not_loaded_rows(services: t.Iterable[Document], facts: t.Mapping[str, Row], held: Held) -> t.Iterator[Row]:
+    """Listeners that serve another certificate than the files of their service hold: C(loaded) is what they serve, C(on_disk) what the files hold."""
+    for service in services:
+        for look in service.get("served") or ():
+            if service.get("gone_at") is None and look["state"] == "not_loaded":
+                ends = None if look["not_after"] is None else datetime.fromtimestamp(look["not_after"], timezone.utc).strftime(TIME_FORMAT)
+                name = facts.get(look["sha256"], {}).get("name", "")
+                own = {"namespace": service["namespace"], "host": service["host"], "service": service["name"], "port": look["port"], "asked": look["name"]}
+                yield {**own, "loaded": {"sha256": look["sha256"], "name": name, "not_after": ends}, "on_disk": _on_disk(service, look, held)}
+
+
+def _on_disk(service: Document, look: Document, held: Held) -> list[Row]:
+    """What the files hold that the service names for a listener."""
+    here = [index for index, each in enumerate(service["listeners"]) if (each["address"], each["port"]) == (look["address"], look["port"])]
+    uses = [use for use in service["uses"] if set(use["listeners"]) & set(here)]
+    paths = dict.fromkeys(use[role] for use in uses for role in ("certificate", "store") if use.get(role))
+    files = [(path, held.get((service["namespace"], service["host"], path))) for path in paths]
+    return [{"path": path, **{name: found[1][name] for name in ("sha256", "name", "not_after")}} for path, found in files if found]
+
+
+def _hold(held: Held, place: Document, row: Row) -> None:
+    """Keep what a service uses: of a file that holds more, the first certificate."""
+    at, entry = (row["namespace"], row["host"], row["path"]), place.get("entry") or 0
+    if row["services"] and (at not in held or entry < held[at][0]):
+        held[at] = (entry, row)
+
+
 def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
     alarmed = [place for place in places if place["class"] in ALARMED]
     by_status = {status: len({place["sha256"] for place in alarmed if place["status"] == status}) for status in ("expired", "warning")}
@@ -108,10 +146,21 @@ def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
     }
 
 
-def build_report(hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime) -> Report:
-    """From the documents of the inventory; what is gone is left out, and so are stores that nobody could open."""
+def build_report(
+    hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime, services: t.Iterable[Document] = ()
+) -> Report:
+    """From the documents of the inventory; what is gone is left out. Stores that nobody could open stand apart from the places that were read."""
     facts = {certificate["sha256"]: _facts(certificate) for certificate in certificates}
-    rows = [place_row(place, facts.get(place["sha256"], _facts({}))) for place in places if place.get("gone_at") is None and place.get("state") != "locked"]
+    rows: list[Row] = []
+    locked: list[Row] = []
+    held: Held = {}
+    for place in places:
+        if place.get("gone_at") is None and place.get("state") == "locked":
+            locked.append(locked_row(place))
+        elif place.get("gone_at") is None:
+            rows.append(place_row(place, facts.get(place["sha256"], _facts({}))))
+            _hold(held, place, rows[-1])
     rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
-    host_rows = tuple(host_row(host) for host in hosts)
-    return Report(now.strftime("%Y-%m-%dT%H:%M:%SZ"), _figures(rows, host_rows), tuple(rows), host_rows)
+    host_rows, stale = tuple(map(host_row, hosts)), tuple(not_loaded_rows(services, facts, held))
+    figures = {**_figures(rows, host_rows), "not_loaded": len(stale), "locked": len(locked)}
+    return Report(now.strftime(TIME_FORMAT), figures, tuple(rows), host_rows, stale, tuple(locked))

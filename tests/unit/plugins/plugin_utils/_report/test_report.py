@@ -89,6 +89,49 @@ def test_content() -> None:
     assert built.hosts[1]["reason"] == "no route to host"
 
 
+def service(**changes: t.Any) -> dict[str, t.Any]:
+    """A service as the inventory has it, whose one listener serves something else than its file holds."""
+    look = {"address": "127.0.0.1", "port": 443, "protocol": "tls", "name": "web.example.com", "sha256": "b" * 64, "not_after": 1795435200}
+    own = {"namespace": "", "host": "web1", "name": "nginx", "gone_at": None, "served": [{**look, "state": "not_loaded", "error": None}]}
+    uses = [{"certificate": "/etc/web.pem", "store": None, "listeners": [0]}, {"certificate": "/etc/other.pem", "store": None, "listeners": [1]}]
+    return {**own, "uses": uses, "listeners": [{"address": "127.0.0.1", "port": port} for port in (443, 8443)], **changes}
+
+
+def stale(*services: dict[str, t.Any]) -> t.Any:
+    """A file of two certificates, the issuer's found first, and another file."""
+    places = [place(sha256="c" * 64, entry=1), place(entry=0), place(path="/etc/other.pem", sha256="d" * 64, entry=0)]
+    return build_report(HOSTS, [certificate("web.example.com"), certificate("old.example.com", "b" * 64)], places, NOW, services)
+
+
+def test_what_is_not_loaded_is_told_with_both_certificates() -> None:
+    """What the listener serves, and the first certificate of the file that its service names for it."""
+    built = stale(service())
+    loaded = {"sha256": "b" * 64, "name": "old.example.com", "not_after": "2026-11-23T12:00:00Z"}
+    on_disk = [{"path": "/etc/web.pem", "sha256": "a" * 64, "name": "web.example.com", "not_after": "2026-11-20T12:00:00Z"}]
+    where = {"namespace": "", "host": "web1", "service": "nginx", "port": 443, "asked": "web.example.com"}
+    assert built.not_loaded == ({**where, "loaded": loaded, "on_disk": on_disk},)
+    assert built.figures["not_loaded"] == 1
+
+
+@pytest.mark.parametrize("state", ["same", "unknown", None])
+def test_other_listeners_raise_no_alarm(state: str | None) -> None:
+    """Neither what is served as it lies there, nor what no file holds, nor what could not be seen."""
+    assert stale(service(served=[{**service()["served"][0], "state": state}])).not_loaded == ()
+
+
+def test_a_service_that_is_gone_raises_no_alarm() -> None:
+    """What it served last is of no matter, and a service recorded before anybody looked has nothing to tell."""
+    assert stale(service(gone_at="2026-11-22T00:00:00Z"), service(served=None)).not_loaded == ()
+
+
+def test_locked_stores_stand_apart() -> None:
+    """With the reason, and not among the places."""
+    closed = place(path="/etc/store.p12", state="locked", format="pkcs12", reason="no password is given", sha256=None)
+    built = build_report(HOSTS, [], [closed, {**closed, "gone_at": "2026-11-22T00:00:00Z"}], NOW)
+    assert [(row["path"], row["reason"]) for row in built.locked] == [("/etc/store.p12", "no password is given")]
+    assert (built.places, built.figures["locked"]) == ((), 1)
+
+
 def test_only_used_and_installed_raise_alarms() -> None:
     """An expired certificate in a trust store is listed and not counted."""
     built = report(**{"class": "trust_store"})
