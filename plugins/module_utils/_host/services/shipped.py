@@ -227,7 +227,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "lines",
         "configuration_arguments": {"-c": "", "--config-file": ""},
         "unit": "mosquitto.service",
-        "reload": "keeps_old_on_error",
+        "reload": "dies_on_error",
         "reads_as": "mosquitto",
         "reads": {
             "scopes": ["listener", "connection"],
