@@ -132,6 +132,7 @@ def build(folder: pathlib.Path, *, hosts: int = 200, own: int = 10, hostile: boo
         if hostile:
             _hostile_host(inventory, now, 1)
         inventory.record_silent_host(HostName("production", "dead1.example.com"), reason="Failed to connect to the host via ssh: no route to host")
-        report = build_report(inventory.documents("hosts"), inventory.documents("certificates"), inventory.documents("places"), now, inventory.documents("services"))
+        hosts_and_more = (inventory.documents(kind) for kind in ("hosts", "certificates", "places"))
+        report = build_report(*hosts_and_more, now, inventory.documents("services"))
     write_report(str(folder / "report"), report)
     return report

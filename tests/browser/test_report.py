@@ -80,10 +80,10 @@ def test_not_loaded(page: Page) -> None:
     assert page.report.figures["not_loaded"] == len(HOSTILE)
     rows = texts(page.browser, "#stale tbody tr")
     assert len(rows) == len(HOSTILE)
-    for row, told in zip(rows, page.report.not_loaded):
-        assert told["loaded"]["sha256"] in row
-        assert told["on_disk"][0]["sha256"] in row
-        assert str(told["port"]) in row
+    for row, stale in zip(rows, page.report.not_loaded, strict=True):
+        assert stale["loaded"]["sha256"] in row
+        assert stale["on_disk"][0]["sha256"] in row
+        assert str(stale["port"]) in row
 
 
 def test_locked(page: Page) -> None:
