@@ -9,6 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.rest import NOT_SENT, not_in_it, rest, rest_request
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request, scan_result
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import silence
@@ -21,6 +22,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "home": {"type": "bool", "default": False},
     "max_file_size": {"type": "int", "default": 2097152},
     "max_seconds": {"type": "int", "default": 0},
+    "nice": {"type": "int", "default": 10},
     "full": {"type": "bool", "default": False},
     "cache_days": {"type": "int", "default": 7},
     "return_certificates": {"type": "bool", "default": False},
@@ -42,13 +44,17 @@ rehearse()
 def scan(task: Task) -> dict[str, t.Any]:
     started = now()
     if not task.args["record"] or task.check_mode:
-        answer = task.exchange("scan", scan_request(task.args, (), keep=not task.check_mode))
+        request = scan_request(task.args, (), keep=not task.check_mode)
+        answer = task.exchange("scan", request)
+        for part in _parts(task, request, answer, not_in_it(answer) if task.args["return_certificates"] else {}):
+            answer["certificates"].update(part)
         return _result(task, answer, recorded=False, twins=[])
     with task.inventory() as inventory:
         inventory.check_writable()
-        known = inventory.known_bundles()
+        bundles = inventory.known_bundles()
+        certificates = () if task.args["return_certificates"] else inventory.known_certificates(task.host)
     try:
-        answer = task.exchange("scan", scan_request(task.args, known, keep=True))
+        answer = _answer(task, scan_request(task.args, bundles, known_certificates=certificates, keep=True))
     except BaseException as exc:  # the timeout of a task is no Exception
         reason = silence(exc)
         if reason is not None:
@@ -58,6 +64,34 @@ def scan(task: Task) -> dict[str, t.Any]:
     with task.inventory() as inventory:
         recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"])))
     return _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
+
+
+def _answer(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What the host says; certificates beyond one answer are stored part by part, or kept where everything is returned."""
+    answer = task.exchange("scan", request)
+    lacking = not_in_it(answer)
+    if lacking and not task.args["return_certificates"]:
+        with task.inventory() as inventory:
+            unknown = inventory.lacking_certificates(lacking)
+        lacking = {digest: path for digest, path in lacking.items() if digest in unknown}
+    for part in _parts(task, request, answer, lacking):
+        if task.args["return_certificates"]:
+            answer["certificates"].update(part)
+        else:
+            with task.inventory() as inventory:
+                inventory.add_certificates(part)
+    return answer
+
+
+def _parts(task: Task, request: dict[str, t.Any], answer: dict[str, t.Any], lacking: dict[str, str]) -> t.Iterator[dict[str, str]]:
+    """The certificates that are lacking; those that the host does not send are said in its answer."""
+    left = len(lacking)
+    for part in rest(lacking, lambda some: task.exchange("scan", rest_request(request, some))):
+        left -= len(part)
+        yield part
+    if left:
+        answer["complete"] = False
+        answer["skipped"].append({"path": "/", "reason": NOT_SENT, "count": left})
 
 
 def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list[str]) -> dict[str, t.Any]:

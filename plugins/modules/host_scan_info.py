@@ -43,8 +43,14 @@ options:
   max_seconds:
     description:
       - Time after which the scan ends and says what is left over. V(0) means no limit.
+      - The next scan of the host begins with what was left over, where O(cache_days) lets the host remember it.
     type: int
     default: 0
+  nice:
+    description:
+      - How far the scan steps back behind what else runs on the host, as C(nice) does it, from V(0) to V(19).
+    type: int
+    default: 10
   full:
     description:
       - Whether every file is read, also those that have not changed since the last scan.
@@ -55,6 +61,7 @@ options:
       - For so many days root remembers on the host, in C(/var/lib/certops/scan.cache), what each file held; files that have not changed since
         (device, inode, size and both times) are not read again. After that everything is read once more.
       - V(0) means that nothing is remembered. What is no certificate's is not in it, and nobody but root can read it.
+      - A file is read again where the inventory does not have a certificate in it, because another controller asks or the inventory is a new one.
       - Nothing is remembered of files with a problem, and where the scan does not run as root. A locked store is read again whenever there are
         O(store_passwords).
     type: int

@@ -23,24 +23,34 @@ def run(args: Answer, context: Context) -> Answer:
 
     Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
 
-    args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), services (entries of the user's),
-    known_bundles (their digests), home (look into /home as well), store_passwords (tried in order, after none),
+    args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), nice (how far to step back),
+    services (entries of the user's),
+    known_bundles (their digests), known_certificates (the first digits of their digests in one text: their bytes are not wanted),
+    certificates (digests: nothing but the bytes of these is wanted, as far as they lie at the paths),
+    home (look into /home as well), store_passwords (tried in order, after none),
     probe (look at what listeners serve: none, services, all),
     cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
-    Result: certificates {sha256: DER in base64}, places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
+    Result: certificates {sha256: DER in base64} (as many as one answer may hold; the others are asked for afterwards),
+    places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
     trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
     skipped [{path, reason, count}], left_over [folder], complete, privileged.
     """
+    os.nice(args.get("nice") or 0)
     known = _known(args, context)
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command, known)
+    if args.get("certificates") is not None:
+        looking.folders()
+        return {"certificates": looking.content(args["certificates"])}
     found, running = services.services_here(args["services"])
     for problem in running.problems:
         looking.problem(b"/proc", problem)
     looking.named(found, processes.process_paths() + processes.unit_paths() + (_jdk_paths() if args["paths"] is None else []))
-    answer = paths.looked(looking, found, args)
-    answer["renewers"] = renewers.renewers_here()
+    looking.walk()
     if known is not None and args["keep"]:
+        known.left_over = looking.left_over
         known.save(context.state)
+    answer = paths.answered(looking, found, args)
+    answer["renewers"] = renewers.renewers_here()
     _tell_trust(looking, answer)
     if args.get("probe", "none") != "none":
         _probe(looking, answer, running, args["probe"])

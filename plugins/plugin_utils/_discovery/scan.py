@@ -9,17 +9,21 @@ import base64
 import typing as t
 from datetime import datetime, timezone
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan.findings import KNOWN_DIGITS
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.scan import Options
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TIME_FORMAT, certificate_info
 
 RETURNED_LINES = 50
 MAX_FILE_SIZE = 2 << 20
+NICE = 10
 
 
-def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *, keep: bool = False) -> dict[str, t.Any]:
+def scan_request(
+    args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *, known_certificates: t.Iterable[str] = (), keep: bool = False
+) -> dict[str, t.Any]:
     """The arguments of the verb C(scan) from the options of the module, checked here already: a mistake in them is no silence of the host.
 
-    C(keep) lets the host leave what it found for the next scan.
+    Of the bundles and certificates that are known the host tells everything but the bytes. C(keep) lets the host leave what it found for the next scan.
     """
     request = {
         "paths": list(args["paths"]) or None,
@@ -27,9 +31,11 @@ def scan_request(args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *,
         "home": bool(args.get("home")),
         "max_file_size": args.get("max_file_size", MAX_FILE_SIZE),
         "max_seconds": args.get("max_seconds") or None,
+        "nice": args.get("nice", NICE),
         "services": list(args.get("services") or ()),
         "probe": args.get("probe") or "none",
         "known_bundles": list(known_bundles),
+        "known_certificates": "".join(digest[:KNOWN_DIGITS] for digest in known_certificates),
         "store_passwords": list(args.get("store_passwords") or ()),
         "cache_days": args.get("cache_days") or 0,
         "full": bool(args.get("full")),

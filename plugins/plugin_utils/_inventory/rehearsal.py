@@ -32,6 +32,7 @@ def rehearse() -> None:
             schema.metadata.create_all(connection, checkfirst=False)
         inventory = Inventory(engine, path=MEMORY, now=lambda: _TIME, actor="")
         inventory.known_bundles()
+        inventory.known_certificates(_HOST)
         inventory.host_python(_HOST)
         inventory.issuances(host=_HOST, state="issued")
         inventory.issuances(certificate="")

@@ -90,6 +90,15 @@ def known_bundles(connection: sa.Connection) -> tuple[str, ...]:
     return tuple(connection.execute(sa.select(bundles.sha256).where(bundles.members_known).order_by(bundles.sha256)).scalars())
 
 
+def known_certificates(connection: sa.Connection, host: HostName) -> tuple[str, ...]:
+    """The certificates of the places and bundles that a host has."""
+    places, held, members, hosts = schema.places.c, schema.bundle_places.c, schema.bundle_members.c, schema.hosts
+    alone = sa.select(places.certificate).join(hosts, hosts.c.id == places.host_id).where(is_host(host), places.gone_at.is_(None))
+    bundled = sa.select(members.certificate).join(schema.bundle_places, held.bundle == members.bundle).join(hosts, hosts.c.id == held.host_id)
+    known = sa.union(alone, bundled.where(is_host(host), held.gone_at.is_(None)))
+    return tuple(sorted(connection.execute(known).scalars()))
+
+
 def _last(connection: sa.Connection, host: int) -> _Last | None:
     scans = schema.scans.c
     statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(scans.host_id == host, scans.digest.is_not(None))

@@ -107,6 +107,13 @@ class Inventory:
                 self._append(connection, event)
         return recorded
 
+    def add_certificates(self, told: t.Mapping[str, t.Any]) -> None:
+        """Stores certificates (base64 of DER by SHA-256) of a scan that is not recorded yet: what is large comes in parts."""
+        rows, names = self._new_certificates(certificates.checked_certificates(told)[0])
+        if rows:
+            with self._write() as connection:
+                certificates.add(connection, rows, names, time=seconds(self._now()))
+
     def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:
         """Stores what endpoints showed."""
         rows, names = self._new_certificates(told.certificates)
@@ -194,6 +201,16 @@ class Inventory:
         """SHA-256 of the bundles whose certificates are stored: a host need not send them again."""
         with self._read() as connection:
             return scans.known_bundles(connection)
+
+    def known_certificates(self, host: HostName) -> tuple[str, ...]:
+        """SHA-256 of the certificates that a host had when it was last looked at: it need not send them again."""
+        with self._read() as connection:
+            return scans.known_certificates(connection, host)
+
+    def lacking_certificates(self, identities: t.Collection[str]) -> set[str]:
+        """Those that are not stored."""
+        with self._read() as connection:
+            return certificates.missing(connection, identities)
 
     def host_python(self, host: HostName) -> str | None:
         """The version of Python (C(3.11.2)) that a host had when it last answered, None if that is not known."""

@@ -3,24 +3,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a scan has found in files: certificates once each, keys without their secrets, and which file holds which."""
 
-import binascii
 import hashlib
 import itertools
+import operator
 import os
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
-from ansible_collections.certops.fleet.plugins.module_utils._host.text import base64_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, keys, pem, x509
 
-# Certificates as DER hardly shrink, and a packed answer may have 16 MB; what is beyond is counted and told.
-MOST_CERTIFICATE_BYTES = 12 << 20
+# Certificates as DER hardly shrink, and a packed answer may have 16 MB with the rows of all; what is beyond is asked for afterwards.
+MOST_CERTIFICATE_BYTES = 4 << 20
+MOST_BYTES_ALONE = 12 << 20  # in an answer without rows
+KNOWN_DIGITS = 16  # of a SHA-256 by which somebody says what he has; who lacks a certificate all the same asks for it
 _MOST = 1000  # keys, records, and certificates that stand there already, of one file
 _FORMATS = {"CERTIFICATE": "pem", "X509 CERTIFICATE": "pem", "TRUSTED CERTIFICATE": "trusted_pem"}
 _OTHER_LABELS = frozenset(("X509 CRL", "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "PKCS7", "CMS", "PKCS #7 SIGNED DATA"))
 _SEQUENCE_START = b"\x30"
+_NOTHING: t.Set[str] = set()
+_TOLD = operator.attrgetter("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_mtime", "st_ctime")
 _T = t.TypeVar("_T")
+
+
+class Sought(t.NamedTuple):
+    """Whose bytes are asked for: those of these certificates alone, or of all but the known."""
+
+    only: t.Optional[t.FrozenSet[str]] = None
+    known: t.FrozenSet[str] = frozenset()  # the first digits of each
+
+    def wants(self, digest: str) -> bool:
+        """Whether the bytes of this certificate are asked for."""
+        return digest[:KNOWN_DIGITS] not in self.known if self.only is None else digest in self.only
 
 
 class Mark(t.NamedTuple):
@@ -39,6 +53,18 @@ class Held(t.NamedTuple):
     alias: t.Optional[str]
 
 
+class Status(t.NamedTuple):
+    """What is told of a file: a third of what the system says, for there may be many."""
+
+    st_mode: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime: float
+    st_ctime: float
+
+
 class File:
     """A file that holds certificates, keys or the like, in the order in which they stand in it."""
 
@@ -46,15 +72,26 @@ class File:
 
     def __init__(self, path: bytes, status: os.stat_result) -> None:
         self.path = path
-        self.status = status
-        self.links: t.Set[bytes] = set()  # other paths of it, symbolic and hard links alike
+        self.status = Status(*_TOLD(status))
+        self.links: t.FrozenSet[bytes] = frozenset()  # other paths of it, symbolic and hard links alike
         self.certificates: t.List[Held] = []
         self.seen: t.Set[str] = set()
         self.repeated = 0
-        self.keys: t.List[items.Key] = []
-        self.records: t.List[items.Record] = []
+        self.keys: t.Sequence[items.Key] = []
+        self.records: t.Sequence[items.Record] = []
         self.locked: t.Optional[items.Locked] = None
         self.digest = ""
+
+    def link(self, path: bytes) -> None:
+        """Take another path of it."""
+        self.links |= {path}
+
+    def settle(self) -> None:
+        """Forget what only reading needed: a scan may meet a hundred thousand files."""
+        self.seen = _NOTHING
+        self.keys, self.records = tuple(self.keys), tuple(self.records)
+        if len(self.certificates) < 2:
+            self.digest = ""  # of a bundle
 
 
 _Item = t.Union[items.Item, pem.Block]
@@ -64,7 +101,14 @@ class Findings:
     """Reads the files that the walk has found and keeps what is in them."""
 
     def __init__(
-        self, reader: reading.Reader, ledger: walk.Ledger, run: t.Optional[keys.Run], tools: items.Tools, known: t.Optional[cache.Cache] = None
+        self,
+        reader: reading.Reader,
+        ledger: walk.Ledger,
+        run: t.Optional[keys.Run],
+        tools: items.Tools,
+        known: t.Optional[cache.Cache] = None,
+        *,
+        sought: Sought,
     ) -> None:
         self.files: t.Dict[bytes, File] = {}
         self.certificates: t.Dict[str, bytes] = {}
@@ -75,14 +119,15 @@ class Findings:
         self._run = run
         self._known = known
         self._tools = tools
-        self._ssh: t.Set[t.Tuple[int, int]] = set()
-        self._identities: t.Dict[t.Tuple[int, int], File] = {}
+        self._sought = sought
+        self._ssh: t.Set[bytes] = set()  # paths
+        self._identities: t.Dict[bytes, File] = {}
         self._keys: t.Dict[bytes, t.Optional[keys.KeyFacts]] = {}
-        self._size = 0
+        self._room = MOST_CERTIFICATE_BYTES if sought.only is None else MOST_BYTES_ALONE
 
     def known(self, path: bytes, status: os.stat_result) -> t.Optional[File]:
         """Return the file that was found at this canonical path or under another name."""
-        return self.files.get(path) or self._identities.get(self._identity(status))
+        return self.files.get(path) or self._identities.get(cache.identity_of(status))
 
     def add(self, path: bytes, seen: reading.Seen) -> None:
         """Take what is in the file at `path`."""
@@ -90,16 +135,18 @@ class Findings:
         file = self.known(path, status)
         if file is not None:
             if file.path != path:
-                file.links.add(path)
+                file.link(path)
             return
         try:
-            file = self._read(path, seen) if seen.held is None else self._recalled(path, seen.status, seen.held)
+            again = seen.held is not None and not self._lacking(seen.held)
+            file = self._recalled(path, seen.status, seen.held or {}) if again else self._read(path, seen)
         except (OSError, reading.UnusableError) as exc:
             self._refused(path, exc)
             return
         if file.certificates or file.keys or file.records or file.locked:
             self.files[path] = file
-            self._identities[self._identity(status)] = file
+            self._identities[cache.identity_of(status)] = file
+            file.settle()
 
     def _refused(self, path: bytes, exc: Exception) -> None:
         reason = exc.reason if isinstance(exc, reading.UnusableError) else os.strerror(getattr(exc, "errno", None) or 5)
@@ -120,24 +167,33 @@ class Findings:
                 if last:
                     self._ledger.problem(path, exc.reason)
         file.digest = digest.hexdigest()
-        if not last and self._ledger.noted == noted:  # what was told of a file must be told again
-            self._remember(file)
+        if not last and self._ledger.noted == noted and seen.held is None:  # what was told of a file must be told again
+            self._remember(file, seen.status)
         return file
 
-    def _remember(self, file: File) -> None:
-        passing = file.locked is not None and not file.locked.lasting
-        if self._known is None or passing or any(each.sha256 in self.withheld for each in file.certificates):
+    def _remember(self, file: File, status: os.stat_result) -> None:
+        if self._known is None or (file.locked is not None and not file.locked.lasting):
             return
-        self._known.certificates.update((each.sha256, [*self.marks[each.sha256], base64_text(self.certificates[each.sha256])]) for each in file.certificates)
         told_keys = [[list(key.facts), key.alias] for key in file.keys]
-        parts = {"certificates": file.certificates, "keys": told_keys, "records": file.records, "locked": file.locked}
-        parts["ssh"] = self._identity(file.status) in self._ssh
-        self._known.remember(file.status, {**parts, "digest": file.digest} if any(parts.values()) else {})
+        told = [[*held, *self.marks[held.sha256]] for held in file.certificates]
+        parts = {"certificates": told, "keys": told_keys, "records": file.records, "locked": file.locked}
+        parts["ssh"] = file.path in self._ssh
+        self._known.remember(status, {**parts, "digest": file.digest} if any(parts.values()) else {})
+
+    def _lacking(self, held: cache.Held) -> bool:
+        """Whether a file is to be read again, because the bytes of a certificate in it are asked for."""
+        asked = (each[1] for each in held["certificates"] if self._sought.wants(each[1]))
+        return any(digest not in self.certificates and digest not in self.withheld for digest in asked) and self._room > 0
 
     def _recalled(self, path: bytes, status: os.stat_result, held: cache.Held) -> File:
         """Return a file as `_remember` kept it."""
         file = File(path, status)
-        file.certificates = [Held(*each) for each in held["certificates"]]
+        for format_, digest, alias, *mark in held["certificates"]:
+            file.certificates.append(Held(format_, digest, alias))
+            if digest not in self.marks:
+                self.marks[digest] = Mark(*mark)
+            if self._sought.wants(digest) and digest not in self.certificates:
+                self.withheld.add(digest)
         file.keys = [items.Key(keys.KeyFacts(*facts), alias) for facts, alias in held["keys"]]
         file.records = [items.Record(*record) for record in held["records"]]
         file.digest = held["digest"]
@@ -145,17 +201,8 @@ class Findings:
             file.locked = items.Locked(*held["locked"])
             self._ledger.hide(path)
         if held["ssh"]:
-            self._ssh.add(self._identity(status))
-        for each in file.certificates:
-            spki, is_anchor, self_issued, content = t.cast(cache.Cache, self._known).certificates[each.sha256]
-            if each.sha256 not in self.marks:
-                self.marks[each.sha256] = Mark(spki, is_anchor, self_issued)
-                self._keep(each.sha256, binascii.a2b_base64(content))
+            self._ssh.add(path)
         return file
-
-    @staticmethod
-    def _identity(status: os.stat_result) -> t.Tuple[int, int]:
-        return status.st_dev, status.st_ino
 
     def _take(self, file: File, item: _Item) -> None:
         if isinstance(item, items.Certificate):
@@ -169,7 +216,7 @@ class Findings:
         elif isinstance(item, items.Key):
             self._append(file, file.keys, item)
         elif isinstance(item, items.SshCertificate):
-            self._ssh.add(self._identity(file.status))
+            self._ssh.add(file.path)
         else:
             self._take_other(file, item)
 
@@ -184,9 +231,9 @@ class Findings:
         else:
             self._ledger.skip(file.path, item.reason)
 
-    def _append(self, file: File, held: t.List[_T], item: _T) -> None:
+    def _append(self, file: File, held: t.Sequence[_T], item: _T) -> None:
         if len(held) < _MOST:
-            held.append(item)
+            t.cast(t.List[_T], held).append(item)
         else:
             self._ledger.problem(file.path, f"more than {_MOST} keys, revocation lists or requests")
 
@@ -208,14 +255,16 @@ class Findings:
         digest = hashlib.sha256(content).hexdigest()
         if digest not in self.marks:
             self.marks[digest] = self._mark(path, content)
+        if self._sought.wants(digest) and digest not in self.certificates:
             self._keep(digest, content)
         return digest
 
     def _keep(self, digest: str, content: bytes) -> None:
-        if self._size + len(content) > MOST_CERTIFICATE_BYTES:
+        if len(content) > self._room:
             self.withheld.add(digest)
         else:
-            self._size += len(content)
+            self.withheld.discard(digest)
+            self._room -= len(content)
             self.certificates[digest] = content
 
     def _mark(self, path: bytes, content: bytes) -> Mark:

@@ -88,7 +88,8 @@ class Resolver:
 
     def resolve(self, path: bytes) -> Target:
         """Return where an absolute path leads."""
-        done, pending, links = b"/", path.split(b"/")[::-1], 0
+        folder, _slash, name = path.rpartition(b"/")
+        done, pending, links = (folder, [name], 0) if folder in self._folders else (b"/", path.split(b"/")[::-1], 0)
         status: t.Optional[os.stat_result] = None
         while pending:
             name = pending.pop()

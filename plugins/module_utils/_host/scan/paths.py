@@ -16,11 +16,10 @@ def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> A
     """Look at the paths of `args` alone, and at what the services `found` name; the result is that of a scan of these paths."""
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run)
     looking.named(found, ())
-    return looked(looking, found, args)
+    looking.walk()
+    return answered(looking, found, args)
 
 
-def looked(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
-    """Walk the folders, follow the links, and return the answer with the services that were found."""
-    looking.folders()
-    looking.links()
+def answered(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
+    """Return the answer with the services that were found."""
     return dict(looking.answer(frozenset(args["known_bundles"])), services=found)

@@ -6,25 +6,74 @@
 import re
 import typing as t
 
+_MOST_FOLDERS = 10000  # that are remembered
+
 
 class Patterns:
-    """A list of patterns, asked which of them fits a path."""
+    """A list of patterns, asked which of them fits a path; those without a star are looked up, which most are."""
 
     def __init__(self, patterns: t.Iterable[bytes], *, below: bool = False) -> None:
         """With `below` a pattern also fits whatever lies below the path it describes."""
         listed = list(patterns)
         self._size = len(listed)
-        end = rb"(?:/.*)?" if below else b""
-        alternatives = b"|".join(b"(" + _expression(pattern) + end + b")" for pattern in listed)
-        self._search = re.compile(alternatives or b"(?!)", re.DOTALL).fullmatch
+        self._below = below
+        self._folders: t.Dict[bytes, int] = {}
+        plain = [(number, pattern) for number, pattern in enumerate(listed) if b"*" not in pattern]
+        stars = [(number, pattern) for number, pattern in enumerate(listed) if b"*" in pattern]
+        self._paths = _first((number, pattern) for number, pattern in plain if pattern.startswith(b"/"))
+        self._names = _first((number, pattern) for number, pattern in plain if b"/" not in pattern)
+        self._search_name, self._of_name = _compiled([(number, pattern) for number, pattern in stars if b"/" not in pattern and b"**" not in pattern])
+        rest = [pair for pair in stars if b"/" in pair[1] or b"**" in pair[1]] + [pair for pair in plain if b"/" in pair[1] and not pair[1].startswith(b"/")]
+        self._search_path, self._of_path = _compiled(sorted(rest))
 
     def index(self, path: bytes) -> t.Optional[int]:
         """Return the index of the first pattern that fits an absolute path, None when none does."""
-        match = self._search(path)
-        return None if match is None or match.lastindex is None else match.lastindex - 1
+        index = self._own(path)
+        if self._below:
+            index = min(index, self._of_folder(path.rpartition(b"/")[0]))
+        return None if index == self._size else index
 
     def __bool__(self) -> bool:
         return self._size > 0
+
+    def _own(self, path: bytes) -> int:
+        """Return the index of the first pattern that describes the path itself, or their number."""
+        name, none = path.rpartition(b"/")[2], self._size
+        found = min(self._paths.get(path, none), self._names.get(name, none))
+        match = self._search_name(name) if self._of_name else None
+        if match and match.lastindex:
+            found = min(found, self._of_name[match.lastindex - 1])
+        match = self._search_path(path) if self._of_path else None
+        if match and match.lastindex:
+            found = min(found, self._of_path[match.lastindex - 1])
+        return found
+
+    def _of_folder(self, folder: bytes) -> int:
+        """Return the index of the first pattern that describes a folder or one above it, or their number."""
+        known = self._folders.get(folder)
+        if known is not None:
+            return known
+        found, end = self._size, len(folder)
+        while end > 0:
+            found = min(found, self._own(folder[:end]))
+            end = folder.rfind(b"/", 0, end)
+        if len(self._folders) >= _MOST_FOLDERS:
+            self._folders.clear()
+        self._folders[folder] = found
+        return found
+
+
+def _first(pairs: t.Iterable[t.Tuple[int, bytes]]) -> t.Dict[bytes, int]:
+    found: t.Dict[bytes, int] = {}
+    for number, pattern in pairs:
+        found.setdefault(pattern, number)
+    return found
+
+
+def _compiled(pairs: t.Sequence[t.Tuple[int, bytes]]) -> t.Tuple[t.Callable[[bytes], t.Optional[t.Match[bytes]]], t.List[int]]:
+    """Return one expression of these patterns, a group for each, and the index of each."""
+    alternatives = b"|".join(b"(" + _expression(pattern) + b")" for _number, pattern in pairs)
+    return re.compile(alternatives, re.DOTALL).fullmatch, [number for number, _pattern in pairs]
 
 
 class Table:

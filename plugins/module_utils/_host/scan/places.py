@@ -158,6 +158,7 @@ class Places:
         for file in members:
             anchors.update(held.sha256 for held in file.certificates)
             links.update(os.path.dirname(link) for link in file.links)
+        status: t.Union[os.stat_result, findings.Status]
         try:
             status = os.lstat(folder)
         except OSError:
@@ -216,7 +217,7 @@ class Places:
         services = sorted(self._used.get(file.path, ()))
         return dict(self._common(file.path, file.status), links=_texts(file.links), services=services, **{"class": self.class_of(file)})
 
-    def _common(self, path: bytes, status: os.stat_result) -> Row:
+    def _common(self, path: bytes, status: t.Union[os.stat_result, findings.Status]) -> Row:
         return {
             "path": path_text(path),
             "owner": self._name("user", status.st_uid),

@@ -83,16 +83,53 @@ class Reader:
 
         Raise UnusableError for what is no regular file or too large, OSError where the system refuses.
         """
-        if self._known is None:
+        if self._known is None or not self._known.knows:
             return self._read(name, folder)
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        key = cache.key_of(status)
-        held = None if key in self._known.empty else self._known.held.get(key, cache.UNKNOWN)
-        if held is cache.UNKNOWN:
+        if status.st_size < SMALLEST and stat.S_ISREG(status.st_mode):
+            return None
+        held = self._known.recall(status)
+        if held is None:
             return self._read(name, folder)
         self.files += 1
         self.unchanged += 1
         return Seen(status, None, held) if held else None
+
+    @contextlib.contextmanager
+    def folder(self, status: os.stat_result) -> t.Iterator[None]:
+        """Within it the files of this folder are looked at, and nothing else."""
+        if self._known is None:
+            yield
+            return
+        self._known.enter(cache.identity_of(status))
+        whole = False
+        try:
+            yield
+            whole = True
+        finally:
+            self._known.leave(whole=whole)
+
+    def unchanged_ones(self, entries: t.List["os.DirEntry[t.Any]"]) -> t.Optional[t.List[t.Tuple["os.DirEntry[t.Any]", t.Union[Seen, UnusableError]]]]:
+        """Return those of these files, the next of a folder, of which there is something to say; None where one is to be read, and so all are looked at."""
+        if self._known is None or not self._known.knows:
+            return None
+        told: t.List[t.Tuple[t.Any, t.Union[Seen, UnusableError]]] = []
+        try:
+            files, statuses = entries, [entry.stat(follow_symlinks=False) for entry in entries]
+        except OSError:
+            return None
+        sizes = [status.st_size for status in statuses]
+        if sizes and not SMALLEST <= min(sizes) <= max(sizes) <= self.max_file_size:
+            told = [(entry, UnusableError(self._too_large)) for entry, size in zip(entries, sizes) if size > self.max_file_size]
+            files = [entry for entry, size in zip(entries, sizes) if SMALLEST <= size <= self.max_file_size]
+            statuses = [status for status in statuses if SMALLEST <= status.st_size <= self.max_file_size]
+        held = self._known.unchanged(statuses)
+        if held is None:
+            return None
+        self.files += len(files) + len(told)
+        self.unchanged += len(files)
+        told.extend((files[number], Seen(statuses[number], None, content)) for number, content in held)
+        return told
 
     def _read(self, name: t.Union[str, bytes], folder: t.Optional[int]) -> t.Optional[Seen]:
         descriptor = open_file(name, folder)

@@ -19,6 +19,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
+_NICEST = 19  # nice(2)
 _LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
 _SECOND_STEP = "link that leads out of the paths a second time"
 _NOTHING = (*(os.strerror(number) for number in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)), mounts.LOOP)
@@ -36,6 +37,7 @@ class Options(t.NamedTuple):
     max_seconds: t.Optional[float]
     home: bool
     store_passwords: t.List[str]
+    sought: findings.Sought
 
     @classmethod
     def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
@@ -45,6 +47,8 @@ class Options(t.NamedTuple):
             raise HostError(f"max_file_size must be between {reading.SMALLEST!r} and {_MOST_FILE_SIZE!r} bytes, got {size!r}")
         if (args["max_seconds"] or 0) < 0:
             raise HostError(f"max_seconds must be a number of seconds, or 0 for no limit, got {args['max_seconds']!r}")
+        if not 0 <= args.get("nice", 0) <= _NICEST:
+            raise HostError(f"nice must be between 0 and {_NICEST!r}, got {args['nice']!r}")
         if args["cache_days"] < 0:
             raise HostError(f"cache_days must be a number of days, or 0 for none, got {args['cache_days']!r}")
         paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
@@ -53,7 +57,13 @@ class Options(t.NamedTuple):
                 raise HostError(f"paths must be absolute, got {path_text(path)!r}")
         _check_passwords(args["store_passwords"])
         exclude = [path_bytes(text) for text in args["exclude"]]
-        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]))
+        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]), _sought(args))
+
+
+def _sought(args: t.Dict[str, t.Any]) -> findings.Sought:
+    only, known, digits = args.get("certificates"), args.get("known_certificates") or "", findings.KNOWN_DIGITS
+    starts = frozenset(known[at : at + digits] for at in range(0, len(known), digits))
+    return findings.Sought(None if only is None else frozenset(only), starts)
 
 
 def _check_passwords(passwords: t.Iterable[str]) -> None:
@@ -72,13 +82,14 @@ class Scan:
         """`own` are folders of ours, `run` starts openssl (`_host/run.py`), `known` is what an earlier scan has left."""
         self._started = time.monotonic()
         self._options = options
+        self._before = [] if known is None else [path_bytes(path) for path in known.left_over]
         self._deadline = math.inf if options.max_seconds is None else self._started + options.max_seconds
         for path in options.paths or ():
             mounted = mounts.allow(mounted, path)
         self._ledger = walk.Ledger()
         self._reader = reading.Reader(options.max_file_size, known)
         tools = items.Tools(run, options.store_passwords, options.max_seconds)
-        self._found = findings.Findings(self._reader, self._ledger, run, tools, known)
+        self._found = findings.Findings(self._reader, self._ledger, run, tools, known, sought=options.sought)
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
         self._rules = rules
@@ -143,6 +154,11 @@ class Scan:
         """Note what somebody else could not look at."""
         self._ledger.problem(path, reason)
 
+    def walk(self) -> None:
+        """Walk the folders and follow the links."""
+        self.folders()
+        self.links()
+
     def folders(self) -> None:
         """Walk the paths that were given, or those of the table."""
         given = self._options.paths is not None
@@ -151,6 +167,7 @@ class Scan:
             paths.append(paths_table.HOME)
         elif not given and self._resolver.resolve(paths_table.HOME).status is not None:
             self._ledger.skip(paths_table.HOME, walk.NO_HOME, folder=True)
+        self._resume(paths)
         for path in paths:
             if self._is_over(path):
                 continue
@@ -164,6 +181,15 @@ class Scan:
                 self._look(target.path)
                 self._links.update({path} - {target.path})
                 self._done.add(target.path)
+
+    def _resume(self, paths: t.Sequence[bytes]) -> None:
+        """Begin with what the last scan had no time for, as far as it lies in the paths: what lies before it would take the time of this one as well."""
+        for path in self._before:
+            inside = any((path + b"/").startswith(top.rstrip(b"/") + b"/") for top in paths)
+            target = self._resolver.resolve(path)
+            is_folder = target.status is not None and stat.S_ISDIR(target.status.st_mode)
+            if inside and is_folder and target.path == path and self._rules.out(path, os.path.basename(path)) is None and not self._is_over(path):
+                self._walk(path)
 
     def _not_there(self, path: bytes, target: mounts.Target, *, given: bool) -> None:
         if given:
@@ -238,7 +264,7 @@ class Scan:
             self._look(target.path)
             known = self._found.files.get(target.path)
         if known is not None and known.path != link:
-            known.links.add(link)
+            known.link(link)
 
     def _follow_to_folder(self, link: bytes, folder: bytes, *, outside: bool) -> None:
         reason = self._rules.out(folder, os.path.basename(folder))
@@ -273,17 +299,22 @@ class Scan:
         """The SHA-256 of all certificates that were found."""
         return self._found.marks
 
+    @property
+    def left_over(self) -> t.List[str]:
+        """The folders that there was no time for."""
+        return [path_text(path) for path in sorted(self._left_over)]
+
+    def content(self, wanted: t.Container[str]) -> t.Dict[str, str]:
+        """Return the bytes of those certificates that are wanted, were asked for, and have room in one answer."""
+        return {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
+
     def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
         """Return the rows of all that was found and left out."""
         table = places.Places(self._found, self._used, self._classes)
         bundles = table.build(known_bundles)
         wanted = {row["certificate"] for row in table.places}
         wanted.update(digest for row in bundles for digest in row["certificates"] or ())
-        withheld = len(wanted & self._found.withheld)
-        if withheld:
-            self._ledger.skip(b"/", "certificates beyond what one answer may hold", count=withheld)
-        content = {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
-        left_over = [path_text(path) for path in sorted(self._left_over)]
+        content = self.content(wanted)
         return {
             "certificates": content,
             "places": table.places,
@@ -297,8 +328,8 @@ class Scan:
             "skipped": self._ledger.skipped(),
             "unseen": self._ledger.unseen(),
             "done": [path_text(path) for path in sorted(self._done)],
-            "left_over": left_over,
-            "complete": not left_over and not withheld and not self._ledger.refused(),
+            "left_over": self.left_over,
+            "complete": not self._left_over and not self._ledger.refused(),
             "privileged": os.geteuid() == 0,
         }
 

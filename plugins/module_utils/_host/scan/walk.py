@@ -5,6 +5,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.text import pa
 
 _MOST_PROBLEMS = 1000
 _MOST_UNSEEN = 10000
+_AT_ONCE = 1000  # entries of a folder
 _REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, errno.EIO))
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
 _OURS = paths_table.OUR_PREFIX.decode() if _LISTS_DESCRIPTORS else paths_table.OUR_PREFIX  # as names are listed
@@ -161,7 +163,7 @@ class Walker:
                 if path not in self.folders:
                     self._ledger.skip(path, TWICE, top, folder=True)
                 return
-            with contextlib.closing(_entries(descriptor, path)) as entries:
+            with contextlib.closing(_entries(descriptor, path)) as entries, self._reader.folder(status):
                 below = self._entries(path, top, descriptor, entries)
             self._identities.add((status.st_dev, status.st_ino))
             self.folders.add(path)
@@ -170,30 +172,52 @@ class Walker:
         if deep:
             self._stack.extend(self._wanted(path, top, below))
 
-    def _entries(self, path: bytes, top: bytes, descriptor: int, entries: t.Iterable["os.DirEntry[t.Any]"]) -> t.List[bytes]:
+    def _entries(self, path: bytes, top: bytes, descriptor: int, entries: t.Iterator["os.DirEntry[t.Any]"]) -> t.List[bytes]:
         """Look at the files of a folder and return the names of its folders."""
-        below = []
-        look, deadline, monotonic, filtered = self._reader.look, self._deadline, time.monotonic, bool(self._rules.exclude)
+        below: t.List[bytes] = []
+        while True:
+            some = list(itertools.islice(entries, _AT_ONCE))
+            if not some:
+                return below
+            files = [entry for entry in some if entry.is_file(follow_symlinks=False)]
+            if len(files) < len(some):
+                below.extend(self._others(path, top, some))
+            filtered = bool(self._rules.exclude)
+            files = [entry for entry in files if not ((filtered or entry.name.startswith(_OURS)) and self._left_out(path, entry.name, top))]
+            self.check_time()
+            unchanged = self._reader.unchanged_ones(files)
+            if unchanged is None:
+                self._look(path, top, descriptor, files)
+            else:
+                for entry, known in unchanged:
+                    if isinstance(known, reading.Seen):
+                        self._found(_join(path, entry.name), known)
+                    else:
+                        self.refused(_join(path, entry.name), known, top)
+
+    def _look(self, path: bytes, top: bytes, descriptor: int, files: t.Iterable["os.DirEntry[t.Any]"]) -> None:
+        """Look at files one by one."""
+        look, deadline, monotonic = self._reader.look, self._deadline, time.monotonic
+        for entry in files:
+            if monotonic() > deadline:
+                raise OutOfTimeError
+            try:
+                seen = look(entry.name, descriptor)
+            except (OSError, reading.UnusableError) as exc:
+                self.refused(_join(path, entry.name), exc, top)
+                continue
+            if seen is not None:
+                self._found(_join(path, entry.name), seen)
+
+    def _others(self, path: bytes, top: bytes, entries: t.Iterable["os.DirEntry[t.Any]"]) -> t.Iterator[bytes]:
+        """Note what is no file, and yield the names of folders."""
         for entry in entries:
-            if entry.is_file(follow_symlinks=False):
-                if monotonic() > deadline:
-                    raise OutOfTimeError
-                if (filtered or entry.name.startswith(_OURS)) and self._left_out(path, entry.name, top):
-                    continue
-                try:
-                    seen = look(entry.name, descriptor)
-                except (OSError, reading.UnusableError) as exc:
-                    self.refused(_join(path, entry.name), exc, top)
-                    continue
-                if seen is not None:
-                    self._found(_join(path, entry.name), seen)
-            elif entry.is_dir(follow_symlinks=False):
-                below.append(os.fsencode(entry.name))
+            if entry.is_dir(follow_symlinks=False):
+                yield os.fsencode(entry.name)
             elif entry.is_symlink():
                 self.links.append(_join(path, entry.name))
-            else:
+            elif not entry.is_file(follow_symlinks=False):
                 self._ledger.skip(_join(path, entry.name), "FIFO, socket or device", top)
-        return below
 
     def _left_out(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
         full = _join(path, name)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import pathlib
 import typing as t
@@ -15,11 +16,12 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.executor import task_executor
 
-from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, _result, scan
+from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, NOT_SENT, _result, scan
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
 
 class TaskTimeoutError(BaseException):
@@ -104,3 +106,49 @@ def test_an_interrupted_run_says_nothing_of_the_host(tmp_path: pathlib.Path) -> 
 def test_ansible_core_has_the_timeout_by_this_name() -> None:
     """What is looked for by its name is what ansible-core catches around a task."""
     assert "TaskTimeoutError as " in inspect.getsource(task_executor) or "TaskTimeoutError) as " in inspect.getsource(task_executor)
+
+
+@dataclass
+class AnsweringTask(FailingTask):
+    """A task whose host has four certificates and sends one of them at a time, the last one never."""
+
+    failure: BaseException = field(default_factory=ValueError)
+    everything: bool = False
+    asked: list[t.Mapping[str, t.Any]] = field(default_factory=list)
+
+    @property
+    def args(self) -> dict[str, t.Any]:
+        return checked_arguments({"record": self.record, "return_certificates": self.everything}, ARGUMENT_SPEC)
+
+    def exchange(self, _verb: str, args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:  # type: ignore[override]
+        self.asked.append(args)
+        if "certificates" in args:
+            return {"certificates": {digest: SENT[digest] for digest in args["certificates"][:1] if digest != sorted(SENT)[-1]}}
+        empty: dict[str, t.Any] = {name: [] for name in ("keys", "bundles", "services", "locked", "crls", "requests", "problems", "skipped", "left_over")}
+        places = [{"certificate": digest, "path": f"/tls/{number}.pem", "entry": 0} for number, digest in enumerate(sorted(SENT))]
+        told = {"complete": True, "privileged": True, "summary": {}, "certificates": {}, "places": places, "done": ["/tls"], "_host": {}}
+        return {**empty, **told}
+
+
+SENT = {made.digest(made.certificate(name)): base64.b64encode(made.in_der(made.certificate(name))).decode() for name in ("self", "other", "leaf", "root")}
+
+
+@pytest.mark.parametrize(("record", "everything"), [(True, False), (True, True), (False, True)])
+def test_certificates_beyond_one_answer(record: bool, everything: bool, tmp_path: pathlib.Path) -> None:
+    """They are asked for until they are there; what does not come is said, and the host is not complete."""
+    task = AnsweringTask(tmp_path / "inventory.db", record=record, everything=everything)
+    result = scan(t.cast(t.Any, task))
+    assert (result["complete"], result["passed_over"]) == (False, [{"path": "/", "reason": NOT_SENT, "count": 1}])
+    assert len(task.asked) == 5
+    if everything:
+        assert {found["sha256"] for found in result["certificates"]} == set(sorted(SENT)[:-1])
+    if record:
+        with task.inventory() as inventory:
+            assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
+
+
+def test_a_summary_alone_asks_for_nothing_more(tmp_path: pathlib.Path) -> None:
+    """Where nothing is recorded or returned, no certificate is needed."""
+    task = AnsweringTask(tmp_path / "inventory.db", record=False)
+    assert scan(t.cast(t.Any, task))["complete"]
+    assert len(task.asked) == 1

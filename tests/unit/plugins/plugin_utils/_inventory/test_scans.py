@@ -163,6 +163,29 @@ def test_a_bundle_is_stored_once(inventory: Inventory, path: str, tools: t.Any, 
     assert _raw(path, "SELECT host_id, path, gone_at FROM bundle_places") == [(number, "/etc/ssl/certs/ca-certificates.crt", None) for number in (1, 2)]
 
 
+def test_what_a_host_need_not_send_again(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """The certificates of its places and its bundles, as long as they are there; not those of another host."""
+    alone, *bundled = (tools.make_der(name) for name in ("a", "b", "c"))
+    result = tools.answer(alone, *bundled, places=[tools.place(alone, "/etc/tls/a.pem")], bundles=[_bundle(tools, bundled)])
+    tools.record(inventory, result, at=clock(), host=tools.web)
+    assert set(inventory.known_certificates(tools.web)) == {tools.sha256(der) for der in (alone, *bundled)}
+    assert inventory.known_certificates(HostName(namespace="lab", name="web2")) == ()
+    tools.record(inventory, tools.answer(), at=clock.move(days=1), host=tools.web)
+    assert inventory.known_certificates(tools.web) == ()
+
+
+def test_certificates_in_parts(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
+    """What came before the scan is there when it is recorded; what is not what it is called is not stored."""
+    first, second = tools.make_der("a"), tools.make_der("b")
+    result = tools.answer(first, second)
+    told = dict(result["certificates"])
+    assert inventory.lacking_certificates(list(told)) == set(told)
+    inventory.add_certificates({**told, "0" * 64: told[tools.sha256(first)]})
+    assert inventory.lacking_certificates([*told, "0" * 64]) == {"0" * 64}
+    recorded = tools.record(inventory, {**result, "certificates": {}}, at=clock())
+    assert (recorded.problems, len(_places(path))) == ((), 2)
+
+
 def test_a_bundle_that_cannot_be_known_is_asked_for_again(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
     """A database that was restored lacks what the host left out: the bundle stays unknown until a host sends all of it."""
     ders = [tools.make_der(name) for name in ("a", "b")]

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one scan leaves for the next: nothing is read twice, nothing that has changed is missed, and nothing is believed that was not written so."""
 
+import itertools
 import os
 import shutil
 import stat
@@ -13,7 +14,7 @@ from unittest import mock
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import verb_scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, walk
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.stores import stored
 
@@ -68,15 +69,16 @@ class CacheCase(unittest.TestCase):
 class TestSecondScan(CacheCase):
     def test_nothing_is_read_again(self):
         """The second scan of a folder reads no byte, and says the same."""
-        first, second = self.scan(), self.scan()
+        first = self.scan()
+        second = self.scan(known_certificates="".join(digest[:16] for digest in first["certificates"]))
         self.assertEqual(first["summary"]["unchanged"], 0)
-        self.assertEqual((second["summary"]["unchanged"], second["summary"]["bytes"]), (3, 0))
-        self.assertEqual(self.lasting(first), self.lasting(second))
+        self.assertEqual((second["summary"]["unchanged"], second["summary"]["bytes"], second["certificates"]), (3, 0, {}))
+        self.assertEqual(self.lasting(first), self.lasting(dict(second, certificates=first["certificates"])))
         self.assertEqual(len(second["places"]), 2)
         self.assertEqual([row["spki"] for row in second["keys"]], [made.spki(made.key("ec", "leaf"))])
 
-    def test_the_second_says_it_to_who_knows_no_bundle(self):
-        """The bytes of certificates come from what was kept, the same to the last one."""
+    def test_the_second_says_it_to_who_knows_nothing(self):
+        """The bytes of certificates that are asked for again are read again, the same to the last one."""
         self.scan()
         answer = self.scan()
         self.assertIn(made.digest(made.certificate("leaf", issuer="root")), answer["certificates"])
@@ -110,6 +112,51 @@ class TestSecondScan(CacheCase):
         self.assertEqual({row["path"] for row in answer["places"]}, {self.path("etc/moved.pem")})
         self.assertEqual(answer["places"][0]["links"], [self.path("etc/second.pem")])
 
+    def test_a_folder_of_which_some_is_new(self):
+        """Only the new file of a folder of thousands is read, wherever it stands in the order; one that was removed is gone, the others stay."""
+        for number in range(2500):
+            self.write(f"etc/{number}.txt", TEXT)
+        self.scan()
+        self.write("etc/new.pem", made.certificate("other"))
+        os.unlink(self.path("etc/1.txt"))
+        answer = self.scan()
+        self.assertEqual((answer["summary"]["files"], answer["summary"]["unchanged"]), (2503, 2502))
+        self.assertIn(self.path("etc/new.pem"), [row["path"] for row in answer["places"]])
+
+    def test_a_moved_folder(self):
+        """A folder is known by what it is, not by its name."""
+        os.mkdir(self.path("etc/a"))
+        self.write("etc/a/site.pem", made.certificate("other"))
+        self.scan()
+        os.rename(self.path("etc/a"), self.path("etc/b"))
+        answer = self.scan()
+        self.assertEqual(answer["summary"]["unchanged"], 4)
+        self.assertIn(self.path("etc/b/site.pem"), [row["path"] for row in answer["places"]])
+
+    def test_two_files_in_turn(self):
+        """Two files that change their names are told by their new ones."""
+        self.write("etc/other.pem", made.certificate("other"))
+        self.scan()
+        for source, target in (("site.pem", "x"), ("other.pem", "site.pem"), ("x", "other.pem")):
+            os.rename(self.path("etc/" + source), self.path("etc/" + target))
+        rows = self.scan()["places"]
+        self.assertEqual([row["path"] for row in rows if row["certificate"] == made.digest(made.certificate("other"))], [self.path("etc/site.pem")])
+
+    def test_small_and_large(self):
+        """What is too small or too large is no hindrance to the others, and is told each time."""
+        self.write("etc/empty", b"")
+        self.write("etc/large", b"x" * 5000)
+        first, second = self.scan(max_file_size=4096), self.scan(max_file_size=4096)
+        self.assertEqual([row["count"] for row in second["skipped"]], [1])
+        self.assertEqual((self.lasting(first), second["summary"]["unchanged"]), (self.lasting(second), 3))
+
+    def test_an_inode_with_all_bits(self):
+        """The numbers of a file need not fit into a signed number."""
+        status = mock.Mock(st_dev=1, st_ino=2**64 - 1, st_size=3, st_mtime_ns=-4, st_ctime_ns=5)
+        small = mock.Mock(st_dev=1, st_ino=2, st_size=3, st_mtime_ns=-4, st_ctime_ns=5)
+        self.assertEqual(cache.keys_of([status, small]), cache.key_of(status) + cache.key_of(small))
+        self.assertEqual(cache.keys_of([small]), cache.key_of(small))
+
     def test_a_file_of_just_now(self):
         """What was written within the last seconds is read again: it may be written once more in the same moment."""
         self.later = 0
@@ -139,6 +186,54 @@ class TestSecondScan(CacheCase):
         self.assertEqual([row["mode"] for row in self.scan()["keys"]], ["0640"])
 
 
+class TestShortOfTime(CacheCase):
+    def setUp(self):
+        """Three folders with many files, and a clock that goes on by a second whenever somebody looks at it."""
+        super().setUp()
+        for folder in "abc":
+            os.mkdir(self.path("etc/" + folder))
+            for number in range(20):
+                self.write(f"etc/{folder}/{number}.txt", TEXT)
+            self.write(f"etc/{folder}/site.pem", made.certificate("other"))
+
+    def short_scan(self, seconds, **given):
+        with mock.patch.object(walk.time, "monotonic", side_effect=itertools.count()):
+            return self.scan(max_seconds=seconds, **given)
+
+    def test_a_host_is_completed_in_several_runs(self):
+        """Each run gets further, because what was read before is not read again; at last nothing is left over."""
+        read, complete = [], []
+        for _night in range(10):
+            answer = self.short_scan(50)
+            read.append(answer["summary"]["files"] - answer["summary"]["unchanged"])
+            complete.append((answer["complete"], answer["left_over"] == []))
+            if answer["complete"]:
+                break
+        self.assertTrue(2 < len(read) < 10, read)
+        self.assertEqual(complete, [(False, False)] * (len(read) - 1) + [(True, True)])
+        self.assertEqual(sum(read), 66)
+        self.assertEqual(self.lasting(answer), self.lasting(self.scan()))
+
+    def test_begin_with_what_is_left_over(self):
+        """Where even looking at what is known takes all the time, every folder has its turn."""
+        self.scan(paths=[self.path("etc/a")])
+        seen = set()
+        for _night in range(20):
+            answer = self.short_scan(24, full=False, keep=True)
+            seen.update(row["path"] for row in answer["places"])
+        self.assertLessEqual({self.path(f"etc/{folder}/site.pem") for folder in "abc"}, seen)
+
+    def test_what_is_left_over_elsewhere(self):
+        """What was left over of other paths, is gone, or is excluded by now is not looked at."""
+        self.short_scan(30)
+        answer = self.scan(paths=[self.path("etc/a")], exclude=[self.path("etc/b")])
+        self.assertEqual({row["path"] for row in answer["places"]}, {self.path("etc/a/site.pem")})
+        self.short_scan(30)
+        for folder in "abc":
+            shutil.rmtree(self.path("etc/" + folder))
+        self.assertEqual((self.scan()["problems"], self.scan()["complete"]), ([], True))
+
+
 class TestBelief(CacheCase):
     def test_only_its_owner_can_read_it(self):
         """It lies in our folder, and nobody else can read it; no part of a key is in it."""
@@ -148,8 +243,7 @@ class TestBelief(CacheCase):
         with open(self.left, "rb") as file:
             content = file.read()
         self.assertNotIn(b"PRIVATE", content)
-        _head, _certificates, held, _empty = cache._parsed(content)
-        self.assertNotIn("PRIVATE", str(held))
+        self.assertIn(b"installed", content.replace(made.spki(made.key("ec", "leaf")).encode(), b"installed"))  # the key's public part
 
     def test_full(self):
         """Everything is read where that is asked for, and left for the next."""
@@ -186,7 +280,7 @@ class TestBelief(CacheCase):
         with open(self.left, "rb") as file:
             good = file.read()
         damaged = [good[:cut] for cut in (0, 1, len(cache._MARK), len(cache._MARK) + 10, len(good) // 2, len(good) - 1)]
-        damaged += [good + b"x", os.urandom(5000), good[:30] + bytes([good[30] ^ 1]) + good[31:], good.replace(b"cache 1", b"cache 0")]
+        damaged += [good + b"x", os.urandom(5000), good[:30] + bytes([good[30] ^ 1]) + good[31:], good.replace(b"cache 2", b"cache 1")]
         for content in damaged:
             with self.subTest(length=len(content)):
                 with open(self.left, "wb") as file:
@@ -210,13 +304,13 @@ class TestBelief(CacheCase):
 
     def test_bounds(self):
         """What is too much is not kept, and the scan is as good as without."""
-        with mock.patch.object(cache, "MOST_EMPTY", 0):
-            self.scan()
-        self.assertEqual(self.unchanged(keep=False), 2)
-        os.unlink(self.left)
-        with mock.patch.object(cache, "MOST_BYTES", 10):
-            self.scan()
-        self.assertFalse(os.path.exists(self.left))
+        for name, value, kept in (("MOST_FILES", 2, 2), ("MOST_FILES", 0, 0), ("MOST_BYTES", 10, 1)):
+            with self.subTest(name=name, value=value):
+                shutil.rmtree(self.path("state"), ignore_errors=True)
+                with mock.patch.object(cache, name, value):
+                    expected = self.lasting(self.scan(full=True))
+                    answer = self.scan(keep=False)
+                self.assertEqual((answer["summary"]["unchanged"], self.lasting(answer)), (kept, expected))
 
     def test_a_full_disk(self):
         """Where nothing can be left, the scan is as good as ever."""
