@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan.paths_table import OUR_REASON
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
@@ -79,11 +80,18 @@ def prepare(record: ScanRecord) -> Prepared:
 
 
 def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
-    """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places."""
+    """SHA-256 of what a scan found, the same whatever the order and the duration. Certificates count by the fingerprints in their places.
+
+    What is ours does not count: the first scan leaves it behind, and the second would differ for that alone.
+    """
     parts: dict[str, t.Any] = {name: result.flag(name) for name in ("complete", "privileged")}
     for name in ("places", "keys", "bundles", "services", "locked", "crls", "requests", "renewers", "trust", *_SCOPE):
-        parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name)})
+        parts[name] = sorted({_lasting(item, _FLEETING.get(name, ())) for item in result.items(name) if not _is_ours(item)})
     return digest_of({**parts, "evidence": sorted(evidence)})
+
+
+def _is_ours(item: t.Any) -> bool:
+    return isinstance(item, dict) and item.get("reason") == OUR_REASON
 
 
 def _lasting(item: t.Any, fleeting: t.Collection[str]) -> str:

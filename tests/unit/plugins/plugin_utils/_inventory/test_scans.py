@@ -64,6 +64,16 @@ def test_an_unchanged_host_costs_one_row(inventory: Inventory, path: str, tools:
     assert _raw(path, "SELECT first_seen, last_seen FROM host_evidence") == [(start, start + 2 * 86400)]
 
 
+def test_what_is_ours_makes_no_difference(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """The first scan leaves a folder of ours behind; the second, which passes it over, costs a row all the same."""
+    der = tools.make_der("a")
+    tools.record(inventory, tools.answer(der), at=clock())
+    ours = {"path": "/var/lib/certops", "reason": "kept by certops itself", "count": 1}
+    assert not tools.record(inventory, tools.answer(der, skipped=[ours]), at=clock.move(days=1)).changed
+    other = {"path": "/srv/x", "reason": "excluded", "count": 1}
+    assert tools.record(inventory, tools.answer(der, skipped=[ours, other]), at=clock.move(days=1)).changed
+
+
 def test_seen_again_does_not_move_what_was_not_seen(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
     """A place outside of what two equal scans looked at keeps its last_seen."""
     outside, inside = tools.make_der("a"), tools.make_der("b")
