@@ -37,9 +37,9 @@ def scanned(name: str, *passwords: str) -> Answer:
 
 
 def held(answer: Answer, path: pathlib.Path) -> set[str]:
-    """The certificates of a file, in a bundle or not."""
+    """The certificates of a file, by themselves, in the bundle that it is, or in that of its folder."""
     places = {row["certificate"] for row in answer["places"] if path.samefile(row["path"])}
-    bundles = [bundle for bundle in answer["bundles"] if any(path.samefile(place["path"]) for place in bundle["places"])]
+    bundles = [bundle for bundle in answer["bundles"] if any(path.samefile(place["path"]) or path.parent.samefile(place["path"]) for place in bundle["places"])]
     return places | {digest for bundle in bundles for digest in bundle["certificates"]}
 
 
