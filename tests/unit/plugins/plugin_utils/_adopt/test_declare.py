@@ -46,6 +46,12 @@ def _dns(*names: str) -> tuple[t.Any, ...]:
 
 WEB = _der(*_dns("www.example.com"))
 CA = _der(subject="CA")
+SELF_SIGNED = _der(*_dns("s.example.com"), subject="CA")
+OLD = _der(*_dns("o.example.com"), days=1)
+WILDCARD = _der(*_dns("*.example.com"))
+MAIL = _der(x509.RFC822Name("a@example.com"))
+UNDERSCORE = _der(*_dns("a_b.example.com"))
+SIGNING = _der(*_dns("c.example.com"), usages=(ExtendedKeyUsageOID.CODE_SIGNING,))
 
 
 def place(der: bytes, path: str = "/etc/tls/web.pem", **other: t.Any) -> Row:
@@ -182,16 +188,16 @@ def test_other_renewers() -> None:
         ((place(WEB), place(_der(*_dns("b.example.com")), entry=1), key(WEB)), "its file holds 2 certificates that are not of CAs, and one is renewed"),
         ((place(CA), place(WEB, entry=1), key(CA)), "the certificate of a CA stands before its own in the file"),
         ((place(CA), key(CA)), "it is the certificate of a CA"),
-        ((place(d := _der(*_dns("s.example.com"), subject="CA")), key(d)), "it is self-signed: who trusts it would not trust its successor"),
-        ((place(d := _der(*_dns("o.example.com"), days=1)), key(d)), "it has expired"),
+        ((place(SELF_SIGNED), key(SELF_SIGNED)), "it is self-signed: who trusts it would not trust its successor"),
+        ((place(OLD), key(OLD)), "it has expired"),
         (
-            (place(d := _der(*_dns("*.example.com"))), key(d)),
+            (place(WILDCARD), key(WILDCARD)),
             "its declaration.names[0] must not be a wildcard: profile 'tls_server' allows none, got '*.example.com'",
         ),
-        ((place(d := _der(x509.RFC822Name("a@example.com"))), key(d)), "it holds the name 'email:a@example.com', and only DNS names and addresses are issued"),
-        ((place(d := _der(*_dns("a_b.example.com"))), key(d)), "name 'a_b.example.com': the label 'a_b' may have only letters, digits and inner hyphens"),
+        ((place(MAIL), key(MAIL)), "it holds the name 'email:a@example.com', and only DNS names and addresses are issued"),
+        ((place(UNDERSCORE), key(UNDERSCORE)), "name 'a_b.example.com': the label 'a_b' may have only letters, digits and inner hyphens"),
         (
-            (place(d := _der(*_dns("c.example.com"), usages=(ExtendedKeyUsageOID.CODE_SIGNING,))), key(d)),
+            (place(SIGNING), key(SIGNING)),
             "no profile issues its extended key usage Code Signing",
         ),
         ((place(WEB, services=["{{ lookup('pipe', 'id') }}"]), key(WEB)), "\"{{ lookup('pipe', 'id') }}\" looks like a template to Ansible"),
