@@ -10,8 +10,10 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, job_id, new_transaction, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview, wished
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import keep
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look, preview, wished
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import Kept, Look, Work
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import issuers_from_settings

@@ -20,7 +20,9 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.program import
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, Declared, declared_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import Kept, Look, Work, keep, look, preview, wished
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import keep
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look, preview, wished
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import Kept, Look, Work
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import ensure_authority

@@ -22,7 +22,8 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.scan import pa
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction import owners
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate import keep as keeping
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import leaf_from_der
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import KeepError
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import KeepError, Kept
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
 from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._certificate.conftest import Fleet, checked, openssl
 
@@ -47,11 +48,11 @@ def refusing_service(fleet: Fleet, name: str = "web") -> dict[str, t.Any]:
     return {"name": "shop", "syntax": "declared", "validate": ["false"], "validates": "pair", "reload": "none", "uses": [use], "listeners": []}
 
 
-def actions(kept: keeping.Kept) -> tuple[str, ...]:
+def actions(kept: Kept) -> tuple[str, ...]:
     return kept.looked.decision.actions
 
 
-def codes(kept: keeping.Kept) -> set[str]:
+def codes(kept: Kept) -> set[str]:
     return {reason.code for reason in kept.looked.decision.reasons}
 
 
@@ -405,7 +406,7 @@ def test_left_open(fleet: Fleet) -> None:
     fleet.lose = None
     (told,) = fleet.look().recovered
     assert "it was interrupted while it was requesting" in told
-    healed = keeping.look(fleet.work(), checked([fleet.item()]), heal=True)
+    healed = look(fleet.work(), checked([fleet.item()]), heal=True)
     assert [text.partition(": ")[2] for text in healed.recovered] == ["the request was interrupted; its key was removed"]
     assert fleet.look().recovered == ()
 
@@ -437,7 +438,7 @@ def test_host_that_tells_nonsense(fleet: Fleet, monkeypatch: pytest.MonkeyPatch,
 
 def test_nothing_declared(fleet: Fleet) -> None:
     """A host without a declared certificate is not contacted."""
-    assert keeping.look(fleet.work(), (), heal=True).looked == ()
+    assert look(fleet.work(), (), heal=True).looked == ()
     assert fleet.verbs == []
 
 
@@ -458,7 +459,7 @@ def test_key_that_is_gone(fleet: Fleet) -> None:
 def test_two_runs_at_once(fleet: Fleet) -> None:
     """The slower one is told so before anything is touched, and what it was issued does not stay behind."""
     slow, fast = fleet.work(), fleet.work()
-    slow_look, fast_look = (keeping.look(work, checked([fleet.item()]), heal=True) for work in (slow, fast))
+    slow_look, fast_look = (look(work, checked([fleet.item()]), heal=True) for work in (slow, fast))
 
     def overtaken(verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
         if verb == "install":
@@ -560,3 +561,22 @@ def test_a_look_that_cannot_be_read(fleet: Fleet, looked: t.Any) -> None:
     """Without a look that says what is due, the run looks first."""
     (kept,) = fleet.keep_looked(looked)
     assert (kept.outcome, fleet.verbs) == ("committed", ["inspect", "request", "install"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"request": None}, "the request that it made cannot be read (AttributeError)"),
+        ({"request": {}}, "the request that it made cannot be read (KeyError)"),
+        ({"request": {"csr": 5}}, "the request that it made cannot be read (TypeError)"),
+        ({"certificates": []}, "it told nothing of certificate 'web'"),
+    ],
+)
+def test_nonsense_with_a_request(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, change: dict[str, t.Any], message: str) -> None:
+    """An answer of another form is refused with the host's name, and the change that began has an end."""
+    looked, real = fleet.looked(), fleet.exchange
+    monkeypatch.setattr(fleet, "exchange", lambda verb, args, **more: {**real(verb, args, **more), **change})
+    with pytest.raises(KeepError, match="host 'web1': ") as caught:
+        fleet.keep_looked(looked)
+    assert message in str(caught.value)
+    assert [event["kind"] for event in fleet.documents("events")] == ["certificate.change_begins", "certificate.change_ended"]
