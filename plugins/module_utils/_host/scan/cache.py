@@ -113,6 +113,7 @@ class Cache:
         self._bytes = 0
         self._new = 0
         self._forgotten: t.Optional[str] = None
+        self._elsewhere: t.Dict[bytes, bytes] = {}  # what files hold that will be met in a folder, or in another one
         self._alone = self._current = _Visit(_ALONE, Folder(b"", {}))
 
     def forget(self, part: str) -> None:
@@ -156,8 +157,25 @@ class Cache:
         held = {} if content == b"" else self._opened(content or b"{}")
         if content is None or (content and not held):
             return None
-        self._current.add(key, ((0, content),) if content else ())
+        self._keep(status, key, content)
         return held
+
+    def repeat(self, status: os.stat_result) -> None:
+        """Keep for the folder, too, what this file held when it was met by its name alone or in another folder."""
+        key = key_of(status)
+        if key in self._elsewhere and self._current is not self._alone:
+            self._count(self._elsewhere[key])
+            self._keep(status, key, self._elsewhere[key])
+
+    def _keep(self, status: os.stat_result, key: bytes, content: bytes) -> None:
+        self._current.add(key, ((0, content),) if content else ())
+        if self._current is self._alone or status.st_nlink > 1:
+            self._elsewhere[key] = content
+
+    def _count(self, content: bytes) -> None:
+        self._files += 1
+        self._bytes += len(content)
+        self._new += 1
 
     def remember(self, status: os.stat_result, held: Held) -> None:
         """Keep what a file of the folder holds."""
@@ -166,10 +184,8 @@ class Cache:
         content = json.dumps(held, separators=(",", ":")).encode("ascii") if held else b""
         if self._bytes + len(content) > MOST_BYTES:
             return
-        self._files += 1
-        self._bytes += len(content)
-        self._new += 1
-        self._current.add(key_of(status), ((0, content),) if content else ())
+        self._count(content)
+        self._keep(status, key_of(status), content)
 
     def load(self, state: bytes, days: float) -> None:
         """Take what an earlier scan left in the state folder, unless it is older than so many days."""

@@ -136,6 +136,8 @@ class Findings:
         if file is not None:
             if file.path != path:
                 file.link(path)
+            if self._known is not None and seen.held is None:
+                self._known.repeat(status)
             return
         try:
             again = seen.held is not None and not self._lacking(seen.held)

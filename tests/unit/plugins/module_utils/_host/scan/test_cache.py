@@ -77,6 +77,20 @@ class TestSecondScan(CacheCase):
         self.assertEqual(len(second["places"]), 2)
         self.assertEqual([row["spki"] for row in second["keys"]], [made.spki(made.key("ec", "leaf"))])
 
+    def test_what_is_named_and_what_has_two_names(self):
+        """A file that is met by its name first, and then in its folder, or in two folders, is not read again either."""
+        os.mkdir(self.path("etc/more"))
+        os.link(self.path("etc/site.pem"), self.path("etc/more/same.pem"))
+        self.write("etc/more/other.pem", made.certificate("other", issuer="root"))
+        os.link(self.path("etc/more/other.pem"), self.path("etc/other.pem"))
+        named = [os.fsencode(self.path(name)) for name in ("etc/site.pem", "etc/site.key")]
+        with mock.patch.object(verb_scan.processes, "process_paths", return_value=named):
+            first = self.scan()
+            known = "".join(digest[:16] for digest in first["certificates"])
+            for _scan in range(2):
+                again = self.scan(known_certificates=known)
+                self.assertEqual((again["summary"]["bytes"], again["places"]), (0, first["places"]))
+
     def test_the_second_says_it_to_who_knows_nothing(self):
         """The bytes of certificates that are asked for again are read again, the same to the last one."""
         self.scan()
