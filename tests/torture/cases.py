@@ -344,17 +344,17 @@ def killed_in_the_swap(lab: Lab, both: bool) -> tuple[Host, str | None]:
     host = lab.host()
     before = host.on_disk()
     container, scenario = host.container, host.scenario
-    container.sh("mkdir -p /run/torture && cd /run/torture && touch hold go.1 go.2 go.3 go.5")
+    container.sh("mkdir -p /run/torture && cd /run/torture && touch hold go.1 go.2 go.4")  # the third installs
     run = lab.start_rotate()
-    lab.wait(lambda: container.read("/run/torture/waiting.4") is not None, "the installation was not begun")
+    lab.wait(lambda: container.read("/run/torture/waiting.3") is not None, "the installation was not begun")
     container.order("keep", name="swap", folders=scenario.folders)
-    calls = container.order("calls", program=container.read("/run/torture/program.4"))["calls"]
+    calls = container.order("calls", program=container.read("/run/torture/program.3"))["calls"]
     container.order("put_back", name="swap", folders=scenario.folders)
     container.sh("systemctl reload nginx")
     lab.wait(lambda: host.served() == before, "the old certificate is not served")
     name, number = next((name, number) for name, number, text in calls if name == "rename" and f'"{scenario.certificate}")' in text)
     container.order("watch", certificate=scenario.certificate, key=scenario.key)
-    container.sh(f"cd /run/torture && echo {name} {number} {'both' if both else 'worker'} >kill.4 && rm hold && touch go.4")
+    container.sh(f"cd /run/torture && echo {name} {number} {'both' if both else 'worker'} >kill.3 && rm hold && touch go.3")
     lab.came_back(host, lab.finish(run), before)
     seen = [verdict for dummy, verdict in container.order("watched")]
     lab.check(seen[-1] == "match" and ("mismatch" in seen or not both), f"the pair was seen as {seen}")  # a guardian may be too fast to be seen

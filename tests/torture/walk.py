@@ -32,8 +32,8 @@ from container import TortureError
 from estate import Estate, Host, Played, Scenario
 
 GUARDED = 10.0  # seconds within which a guardian must have made a pair match again
-HELD = {"request": 3, "install": 4}  # the number of the exchange in a rotation: look, look again, request, install, scan
-LAST = 5
+HELD = {"request": 2, "install": 3}  # the number of the exchange in a rotation: look, look with the request, install
+LAST = 4
 SURVIVE = ("execve", 65535)  # a number of calls that no run reaches, the highest that strace takes
 
 
