@@ -12,8 +12,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.ba
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import Declared
 
 SLOW_RELOAD = 10.0  # seconds that a listener may take to show what was loaded
-_AGAIN = 0.1  # seconds
-_ONCE_MORE = 2
+_AGAIN = 0.2  # seconds
 _RELOADED = ("keeps_old_on_error", "dies_on_error", "restart")
 
 Served = t.List[t.List[verify.Look]]  # the handshakes of each service, in the order of the baseline
@@ -39,17 +38,10 @@ def look_until(declared: Declared, items: t.Sequence[Watched], key_types: t.Sequ
     """Look at every listener until `enough` says so, a service has ended, or the time for a slow reload is over; return the last looks."""
     end = time.monotonic() + SLOW_RELOAD
     while True:
-        served = [baseline.served(declared, item, key_types, times=1) for item in items]
-        over = time.monotonic() >= end
-        if enough(flat(served)) or over:  # what looks good is looked at again: a server may have several processes, and not all have loaded it
-            served = [_merged(looks, baseline.served(declared, item, key_types, times=_ONCE_MORE)) for item, looks in zip(items, served)]
-        if enough(flat(served)) or over or ended(items):
+        served = [baseline.served(declared, item, key_types) for item in items]
+        if enough(flat(served)) or time.monotonic() >= end or ended(items):
             return served
         time.sleep(_AGAIN)
-
-
-def _merged(looks: t.List[verify.Look], more: t.List[verify.Look]) -> t.List[verify.Look]:
-    return looks + [look for look in more if look not in looks]
 
 
 def ended(items: t.Sequence[Watched]) -> t.List[str]:
