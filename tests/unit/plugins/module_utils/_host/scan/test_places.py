@@ -4,6 +4,7 @@
 """The class of a place: every row of the tables has a path that it is for, and one beside it that it leaves alone."""
 
 import os
+import re
 import shutil
 import tempfile
 import unittest
@@ -110,11 +111,12 @@ class Table(unittest.TestCase):
         paths = [os.fsencode(path) for rows in (FILES, ANCHORS, FOLDERS) for _kind, paths in rows for path in paths.split()]
         paths += [os.fsencode(path) for path in INSTALLED] + [path + paths[-index] for index, path in enumerate(paths)]
         for below in (False, True):
-            every = patterns.Patterns([pattern for pattern, _kind in table], below=below)
+            end = rb"(?:/.*)?" if below else b""
+            every = [re.compile(patterns._expression(pattern) + end, re.DOTALL) for pattern, _kind in table]
             one = patterns.Table(table, below=below)
             for path in paths:
                 with self.subTest(path=path, below=below):
-                    index = every.index(path)
+                    index = next((number for number, one_pattern in enumerate(every) if one_pattern.fullmatch(path)), None)
                     self.assertEqual(one.word(path), None if index is None else table[index][1])
 
     def test_every_class_has_a_rank(self):
