@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings
-from ansible_collections.certops.fleet.plugins.module_utils._host.stores import nss
+from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items, nss
 from ansible_collections.certops.fleet.plugins.module_utils._host.trust import reference
 from ansible_collections.certops.fleet.plugins.module_utils._host.trust.reference import Lost, Reference, Store
 
@@ -25,11 +25,12 @@ class FlagsError(ValueError):
     """The trust flags of a database cannot be read, and why."""
 
 
-def store(found: findings.Findings, file: findings.File) -> Store:
+def store(file: findings.File) -> Store:
     """Return what is told of a database: the certificates in it that it trusts, and those that it distrusts."""
     try:
-        trusted, distrusted = _flags(file.path)
-        digests = {hashlib.sha1(found.certificates[each.sha256]).digest(): each.sha256 for each in file.certificates if each.sha256 in found.certificates}
+        content = reference.read(file.path) or b""
+        trusted, distrusted = _flags(content)
+        digests = _digests(content, {each.sha256 for each in file.certificates})
     except (ValueError, ImportError) as exc:  # hashlib's own where SHA-1 is refused, and a Python without sqlite3
         return reference.store(file.path, "nss", set(), reference.unknown(f"its trust flags cannot be read: {exc}"), origin=lambda _sha256: None)
     added = {digests[each] for each in trusted if each in digests}
@@ -38,10 +39,16 @@ def store(found: findings.Findings, file: findings.File) -> Store:
     return reference.store(file.path, "nss", added, own, origin=lambda _sha256: file.path, lost=lost)
 
 
-def _flags(path: bytes) -> t.Tuple[t.Set[bytes], t.Set[bytes]]:
+def _digests(content: bytes, seen: t.AbstractSet[str]) -> t.Dict[bytes, str]:
+    """Return the SHA-256 by SHA-1 of the certificates that the scan has seen; it may have them from the last scan, without their bytes."""
+    ders = [item.content for item in nss.items(content) if isinstance(item, items.Certificate)]
+    found = {hashlib.sha1(der).digest(): hashlib.sha256(der).hexdigest() for der in ders}
+    return {sha1: sha256 for sha1, sha256 in found.items() if sha256 in seen}
+
+
+def _flags(content: bytes) -> t.Tuple[t.Set[bytes], t.Set[bytes]]:
     """Return the SHA-1 of what is trusted for anything, and of what is distrusted and trusted for nothing."""
-    content = reference.read(path)
-    told = None if content is None else nss.asked(content, _QUERY, (_TRUST,))
+    told = nss.asked(content, _QUERY, (_TRUST,))
     if told is None:
         raise FlagsError("the database is not as NSS makes it")
     known = [(sha1, flags) for sha1, *flags in told if isinstance(sha1, bytes)]

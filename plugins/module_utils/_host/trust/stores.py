@@ -25,20 +25,20 @@ def told(found: findings.Findings, root: bytes = b"") -> t.Tuple[t.List[Row], t.
     known = {store.row["path"] for store in stores}
     for path in sorted(found.files):
         if path_text(path) not in known:
-            stores.extend(_others(found, found.files[path], root))
+            stores.extend(_others(found.files[path], root))
     named = {each["sha256"] for store in stores for name in ("added", "removed") for each in store.row[name] or ()}
     contents = {sha256: content for store in stores for sha256, content in store.contents.items()}
     contents.update((sha256, found.certificates[sha256]) for sha256 in named if sha256 in found.certificates)
     return [store.row for store in stores], {sha256: base64_text(content) for sha256, content in contents.items()}
 
 
-def _others(found: findings.Findings, file: findings.File, root: bytes) -> t.Iterator[Store]:
+def _others(file: findings.File, root: bytes) -> t.Iterator[Store]:
     """Yield the store that a file of a JDK or of NSS is, nothing for any other file."""
     formats = {held.format for held in file.certificates}
     if "nss" in formats:
         from ansible_collections.certops.fleet.plugins.module_utils._host.trust import nss  # noqa: PLC0415 - few hosts have one
 
-        yield nss.store(found, file)
+        yield nss.store(file)
     elif formats & _JAVA_FORMATS and any(path.endswith(_JAVA_NAME) for path in (file.path, *file.links)):
         held = {each.sha256 for each in file.certificates}
         yield reference.store(file.path, "java", held, _of_jdk(file.path, held, root), origin=lambda _sha256: None)

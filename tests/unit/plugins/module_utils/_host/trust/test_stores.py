@@ -30,10 +30,11 @@ BELIEVED = "the package's files are taken as they are: rpm's database is not rea
 
 
 class Trust(test_scan.Tree):
-    def told(self, *paths):
+    def told(self, *paths, known=()):
         """The stores by path, and the certificates of the answer; what is scanned is all of the tree but /usr/share, as on a host."""
         given = [os.path.join(self.top, path) for path in paths or ("etc", "opt", "usr/local", "var") if os.path.isdir(self.path(path))]
-        looking = scan.Scan(scan.Options.from_args(test_scan.arguments(paths=given)), test_scan.NO_MOUNTS, [], run)
+        args = test_scan.arguments(paths=given, known_certificates="".join(digest[:16] for digest in known))
+        looking = scan.Scan(scan.Options.from_args(args), test_scan.NO_MOUNTS, [], run)
         looking.folders()
         looking.links()
         looking.answer(())
@@ -334,6 +335,11 @@ class Nss(Trust):
         self.assertEqual(row["reason"], "compared with nothing: what NSS has built in is not read")
         self.assertEqual(self.anchors(row, "added"), [("one", "etc/nssdb/cert9.db")])
         self.assertEqual(self.anchors(row, "removed"), [("two", "etc/nssdb/cert9.db", "distrusted")])
+
+    def test_certificates_that_are_known(self):
+        """Who has the certificates already, and is not sent them, is told the same of the store."""
+        first = self.told()
+        self.assertEqual(self.told(known=DIGESTS.values()), first)
         listed = dict(line.split()[:2] for line in self.certutil("-L").splitlines() if line.split() and line.split()[0] in CAS)
         self.assertEqual({name for name, flags in listed.items() if "C" in flags}, {"one"})
         self.assertEqual({name for name, flags in listed.items() if flags.startswith("p")}, {"two"})
