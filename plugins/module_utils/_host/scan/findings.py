@@ -18,7 +18,7 @@ MOST_CERTIFICATE_BYTES = 4 << 20
 MOST_BYTES_ALONE = 12 << 20  # in an answer without rows
 KNOWN_DIGITS = 16  # of a SHA-256 by which somebody says what he has; who lacks a certificate all the same asks for it
 _MOST = 1000  # keys, records, and certificates that stand there already, of one file
-_FORMATS = {"CERTIFICATE": "pem", "X509 CERTIFICATE": "pem", "TRUSTED CERTIFICATE": "trusted_pem"}
+FORMATS = {"CERTIFICATE": "pem", "X509 CERTIFICATE": "pem", "TRUSTED CERTIFICATE": "trusted_pem"}
 _OTHER_LABELS = frozenset(("X509 CRL", "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "PKCS7", "CMS", "PKCS #7 SIGNED DATA"))
 _SEQUENCE_START = b"\x30"
 _NOTHING: t.Set[str] = set()
@@ -361,12 +361,12 @@ def _in_base64(item: _Item) -> _Item:
 
 def _pem_items(pieces: t.Iterator[bytes], tools: items.Tools) -> t.Iterator[_Item]:
     for block in pem.blocks(pieces):
-        if block.label not in _FORMATS and block.label not in _OTHER_LABELS and not keys.is_key(block.label):
+        if block.label not in FORMATS and block.label not in _OTHER_LABELS and not keys.is_key(block.label):
             continue
         if block.content is None:
             yield items.Trouble(f"a block {block.label!r} cannot be read: {block.problem}", True)
-        elif block.label in _FORMATS:
-            yield items.Certificate(_FORMATS[block.label], _without_trailer(block.content))
+        elif block.label in FORMATS:
+            yield items.Certificate(FORMATS[block.label], without_trailer(block.content))
         elif block.label in _OTHER_LABELS:
             from ansible_collections.certops.fleet.plugins.module_utils._host.stores import contents  # noqa: PLC0415 - few hosts have one
 
@@ -375,7 +375,7 @@ def _pem_items(pieces: t.Iterator[bytes], tools: items.Tools) -> t.Iterator[_Ite
             yield block
 
 
-def _without_trailer(content: bytes) -> bytes:
+def without_trailer(content: bytes) -> bytes:
     """Return the certificate without what OpenSSL's TRUSTED CERTIFICATE appends, which is no part of it; all of it when it is no DER."""
     try:
         return der.read(content)[0].raw

@@ -10,12 +10,11 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan import findings, reading
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_text
-from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import der, pem
+from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import pem
 
 MOST = 500  # anchors of one store that are named
 _MOST_BYTES = 8 << 20
 _MOST_FILES = 2000
-_LABELS = ("CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE")
 Row = t.Dict[str, t.Any]
 
 
@@ -87,18 +86,10 @@ def certificates(path: bytes, found: findings.Findings) -> t.Dict[str, Anchor]:
 
 def parsed(path: bytes, content: bytes) -> t.Dict[str, Anchor]:
     """Return the certificates in the content of a file."""
-    ders = [block.content for block in pem.blocks((content,)) if block.label in _LABELS and block.content]
+    ders = [block.content for block in pem.blocks((content,)) if block.label in findings.FORMATS and block.content]
     if not ders and content.startswith(b"\x30"):
         ders = [content]
-    return {hashlib.sha256(each).hexdigest(): Anchor(path, each) for each in map(_first, ders)}
-
-
-def _first(content: bytes) -> bytes:
-    """Return the certificate without what OpenSSL's TRUSTED CERTIFICATE appends."""
-    try:
-        return der.read(content)[0].raw
-    except der.DerError:
-        return content
+    return {hashlib.sha256(each).hexdigest(): Anchor(path, each) for each in map(findings.without_trailer, ders)}
 
 
 def read(path: bytes) -> t.Optional[bytes]:
