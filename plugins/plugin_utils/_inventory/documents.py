@@ -22,14 +22,13 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, moment, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, iso, iso_stored, moment, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 Document = dict[str, t.Any]
 DAY = 86400
 WARNING_DAYS = 30
 _UNKNOWN = ("entry", "alias", "sha256", "spki", "common_name", "is_ca", "not_after", "days_remaining", "status", "size", "ctime", "hard_links", "key")
-ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
 
 
 def documents(connection: sa.Connection, kind: str, *, now: datetime) -> t.Iterator[Document]:
@@ -59,8 +58,8 @@ def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         equal = _equal_evidence(row.id, own, holders)
         yield {
             **names[row.id],
-            "first_seen": _time(row.first_seen),
-            "last_seen": _time(row.last_seen),
+            "first_seen": iso_stored(row.first_seen),
+            "last_seen": iso_stored(row.last_seen),
             "machine_id": next(iter(own["machine_id"]), None),
             "product_uuid": next(iter(own["product_uuid"]), None),
             "ssh_host_keys": own["ssh_host_key"],
@@ -121,8 +120,8 @@ def _scan(row: t.Mapping[t.Any, t.Any]) -> Document:
         "id": row["id"],
         "namespace": row["namespace"],
         "host": row["host"],
-        "started": _time(row["started"]),
-        "ended": _time(row["ended"]),
+        "started": iso_stored(row["started"]),
+        "ended": iso_stored(row["ended"]),
         "duration": row["duration"],
         "complete": row["complete"],
         "partial": row["partial"],
@@ -161,7 +160,7 @@ def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             **_facts(row.der, now),
             "serial": row.serial,
             **health(row.not_after, now=now),
-            "first_seen": _time(row.first_seen),
+            "first_seen": iso_stored(row.first_seen),
             "places": own,
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
@@ -188,7 +187,7 @@ def _placed(connection: sa.Connection, table: sa.Table) -> t.Iterator[t.Mapping[
 
 
 def _seen(row: t.Mapping[t.Any, t.Any]) -> Document:
-    return {"first_seen": _time(row["first_seen"]), "last_seen": _time(row["last_seen"]), "gone_at": _time(row["gone_at"])}
+    return {"first_seen": iso_stored(row["first_seen"]), "last_seen": iso_stored(row["last_seen"]), "gone_at": iso_stored(row["gone_at"])}
 
 
 def _pick(row: t.Mapping[t.Any, t.Any], *names: str) -> Document:
@@ -205,7 +204,7 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
         "spki": row["spki"],
         "common_name": row["common_name"],
         "is_ca": row["is_ca"],
-        "not_after": _time(row["not_after"]),
+        "not_after": iso_stored(row["not_after"]),
         **health(row["not_after"], now=now),
         "links": json.loads(row["links_json"]),
         "key": json.loads(row["key_json"] or "null"),
@@ -238,7 +237,7 @@ def _used_file(row: t.Mapping[t.Any, t.Any]) -> Document:
 
 def _crls(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     for row in _records(connection, "crl"):
-        times = {"this_update": _time(row["this_update"]), "next_update": _time(row["next_update"])}
+        times = {"this_update": iso_stored(row["this_update"]), "next_update": iso_stored(row["next_update"])}
         yield {**_record(row), "issuer": row["name"], "entries": row["entries"], **times, **health(row["next_update"], now=now), **_seen(row)}
 
 
@@ -272,10 +271,10 @@ def _endpoints(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             "services": [],
             "sha256": row["certificate"],
             "chain": json.loads(row["chain_json"]),
-            "not_after": _time(row["not_after"]),
+            "not_after": iso_stored(row["not_after"]),
             **health(row["not_after"], now=now),
             **json.loads(row["facts_json"]),
-            "looked_at": _time(row["looked_at"]),
+            "looked_at": iso_stored(row["looked_at"]),
             **_seen(row),
         }
 
@@ -313,7 +312,7 @@ def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
             "sha256": row.sha256,
             "count": row.count,
             "certificates": members.get(row.sha256, []) if row.members_known else None,
-            "first_seen": _time(row.first_seen),
+            "first_seen": iso_stored(row.first_seen),
             "places": places.get(row.sha256, []),
         }
 
@@ -338,9 +337,9 @@ def _issuances(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             "host": issuance.host.name,
             **{name: getattr(issuance, name) for name in texts},
             "serial": None if issuance.serial is None else serial_text(issuance.serial),
-            "began": _iso(issuance.began),
-            "changed": _iso(issuance.changed),
-            "issued": None if issuance.issued is None else _iso(issuance.issued),
+            "began": iso(issuance.began),
+            "changed": iso(issuance.changed),
+            "issued": None if issuance.issued is None else iso(issuance.issued),
             "not_after": certificate_info(issuance.certificate, now=moment(now))["not_after"] if issuance.certificate else None,
         }
 
@@ -354,23 +353,15 @@ def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             "certificate": _facts(row.certificate, now) if row.certificate else None,
             "chain": [sha256_of(der) for der in issuances.chain_from(row.chain_json)],
             "facts": json.loads(row.facts_json),
-            "added": _time(row.added),
-            "changed": _time(row.changed),
+            "added": iso_stored(row.added),
+            "changed": iso_stored(row.changed),
         }
 
 
 def _events(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
     for row in connection.execute(schema.events.select().order_by(schema.events.c.seq)).mappings():
         names = ("seq", "actor", "kind", "namespace", "host", "subject", "previous", "hash")
-        yield {**_pick(row, *names), "time": _time(row["time"]), "detail": json.loads(row["detail"])}
-
-
-def _time(stored: int | None) -> str | None:
-    return None if stored is None else _iso(moment(min(stored, ENDLESS)))
-
-
-def _iso(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
 
 
 KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {

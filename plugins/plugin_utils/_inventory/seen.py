@@ -14,9 +14,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, HostName
 
-ALARMING = ("in_use", "installed")
 Row = dict[str, t.Any]
 
 
@@ -51,7 +50,7 @@ def _places(connection: sa.Connection, host: int) -> t.Iterator[Row]:
     columns = (certificates.der, certificates.is_ca, certificates.self_issued, certificates.not_after, certificates.subject_json, certificates.issuer_json)
     joined = places.join(schema.certificates, certificates.sha256 == places.c.certificate)
     statement = sa.select(places, *columns, certificates.spki).select_from(joined)
-    wanted = statement.where(places.c.host_id == host, places.c.gone_at.is_(None), places.c["class"].in_(ALARMING))
+    wanted = statement.where(places.c.host_id == host, places.c.gone_at.is_(None), places.c["class"].in_(ALARMED))
     for row in connection.execute(wanted.order_by(places.c.path, places.c.entry)).mappings():
         yield dict(row)
 
@@ -60,7 +59,7 @@ def _rows(connection: sa.Connection, table: sa.Table, host: int) -> t.Iterator[R
     keys = [key for key in table.primary_key if key.name != "host_id"]
     rows = table.select().where(table.c.host_id == host, table.c.gone_at.is_(None)).order_by(*keys)
     if table is schema.locked_stores:
-        rows = rows.where(table.c["class"].in_(ALARMING))
+        rows = rows.where(table.c["class"].in_(ALARMED))
     return (dict(row) for row in connection.execute(rows).mappings())
 
 

@@ -11,6 +11,8 @@ import typing as t
 from datetime import datetime, timezone
 
 STATES = ("intent", "awaiting_issuer", "issued", "installed", "failed", "abandoned", "issued_nowhere", "revoked")
+ALARMED = ("in_use", "installed")  # the classes of places that raise alarms
+ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
 
 
 class InventoryError(ValueError):
@@ -154,3 +156,13 @@ def seconds(moment: datetime) -> int:
 def moment(stored: int) -> datetime:
     """The aware UTC time of a stored one."""
     return datetime.fromtimestamp(stored, timezone.utc)
+
+
+def iso(time: datetime) -> str:
+    """A time as documents and reports have it, C(2026-11-23T09:43:04Z)."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_stored(stored: int | None) -> str | None:
+    """The same of a stored one, None where there is none; a certificate may claim to end after the last year that there is."""
+    return None if stored is None else iso(moment(min(stored, ENDLESS)))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, iso, iso_stored
 
 Document = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
 Held = dict[tuple[t.Any, ...], tuple[int, Row]]  # by namespace, host and path: the number of the certificate in its file, and its row
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-ALARMED = ("in_use", "installed")
 COLUMNS = (
     "status",
     "days_remaining",
@@ -110,10 +110,10 @@ def not_loaded_rows(services: t.Iterable[Document], facts: t.Mapping[str, Row], 
     for service in services:
         for look in service.get("served") or ():
             if service.get("gone_at") is None and look["state"] == "not_loaded":
-                ends = None if look["not_after"] is None else datetime.fromtimestamp(look["not_after"], timezone.utc).strftime(TIME_FORMAT)
-                name = facts.get(look["sha256"], {}).get("name", "")
                 own = {"namespace": service["namespace"], "host": service["host"], "service": service["name"], "port": look["port"], "asked": look["name"]}
-                yield {**own, "loaded": {"sha256": look["sha256"], "name": name, "not_after": ends}, "on_disk": _on_disk(service, look, held)}
+                name = facts.get(look["sha256"], {}).get("name", "")
+                loaded = {"sha256": look["sha256"], "name": name, "not_after": iso_stored(look["not_after"])}
+                yield {**own, "loaded": loaded, "on_disk": _on_disk(service, look, held)}
 
 
 def _on_disk(service: Document, look: Document, held: Held) -> list[Row]:
@@ -163,4 +163,4 @@ def build_report(
     rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
     host_rows, stale = tuple(map(host_row, hosts)), tuple(not_loaded_rows(services, facts, held))
     figures = {**_figures(rows, host_rows), "not_loaded": len(stale), "locked": len(locked)}
-    return Report(now.strftime(TIME_FORMAT), figures, tuple(rows), host_rows, stale, tuple(locked))
+    return Report(iso(now), figures, tuple(rows), host_rows, stale, tuple(locked))

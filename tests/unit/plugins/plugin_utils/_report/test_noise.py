@@ -15,8 +15,8 @@ import pytest
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import ALARMED, Report, build_report
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, HostName, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Report, build_report
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan import corpus
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
