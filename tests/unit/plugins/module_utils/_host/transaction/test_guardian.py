@@ -17,7 +17,8 @@ from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.lit
 
 # A worker in a guarded block that says so and then waits to be killed; argv: state folder, file of the guardian's, seconds.
 WORKER = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may have been started by nohup
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.guardian import guarded
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.lock import host_lock
 with host_lock(os.fsencode(sys.argv[1])) as lock:
