@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.text import replace_text
 
 VARIABLE = "certops_certificates"
 FILE = f"{VARIABLE}.yml"
@@ -82,15 +83,7 @@ def write(written: Written) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         mode = os.stat(path).st_mode & 0o777 if written.before is not None else 0o644
-        handle, staged = tempfile.mkstemp(dir=folder, prefix=f".{FILE}.")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(written.after)
-                os.fchmod(file.fileno(), mode)
-            os.replace(staged, path)
-        except BaseException:
-            os.unlink(staged)
-            raise
+        replace_text(path, written.after, mode=mode)
     except OSError as exc:
         raise DeclarationFileError(f"{written.path} cannot be written: {exc.strerror}") from exc
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.text import replace_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.formats import to_csv, to_html, to_json
 
@@ -18,18 +18,6 @@ class ReportError(ValueError):
     """The report cannot be written."""
 
 
-def _replace(path: str, content: str) -> None:
-    folder, name = os.path.split(path)
-    handle, staged = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-        os.replace(staged, path)
-    except BaseException:
-        os.unlink(staged)
-        raise
-
-
 def write_report(folder: str, report: Report, *, write: bool = True) -> list[str]:
     """Writes the three files, readable by their owner alone, and returns their paths; C(write=False) only names them."""
     paths = {os.path.join(folder, name): render for name, render in FILES.items()}
@@ -37,7 +25,7 @@ def write_report(folder: str, report: Report, *, write: bool = True) -> list[str
         if write:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             for path, render in paths.items():
-                _replace(path, render(report))
+                replace_text(path, render(report))
     except OSError as exc:
         raise ReportError(f"report {folder!r} cannot be written: {exc.strerror}") from exc
     return list(paths)
