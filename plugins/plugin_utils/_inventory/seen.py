@@ -14,6 +14,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.told import uses
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, HostName
 
 Row = dict[str, t.Any]
@@ -41,7 +42,7 @@ def seen_on(connection: sa.Connection, host: HostName) -> Seen | None:
     return Seen(
         places=tuple(_with_lists(row, renewed) for row in (*_places(connection, number), *_rows(connection, schema.locked_stores, number))),
         keys=tuple(_with_lists(row, renewed) for row in _rows(connection, schema.keys, number)),
-        uses=tuple(use for service in services for use in service.get("uses") or () if isinstance(use, dict)),
+        uses=tuple(use for service in services for use in uses(service)),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 
 STATES = ("intent", "awaiting_issuer", "issued", "installed", "failed", "abandoned", "issued_nowhere", "revoked")
 ALARMED = ("in_use", "installed")  # the classes of places that raise alarms
+BEGINNING = -62135596800  # 0001-01-01T00:00:00Z
 ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
 
 
@@ -164,5 +165,5 @@ def iso(time: datetime) -> str:
 
 
 def iso_stored(stored: int | None) -> str | None:
-    """The same of a stored one, None where there is none; a certificate may claim to end after the last year that there is."""
-    return None if stored is None else iso(moment(min(stored, ENDLESS)))
+    """The same of a stored one, None where there is none; others may claim a time after the last year that there is, or before the first."""
+    return None if stored is None else iso(moment(max(BEGINNING, min(stored, ENDLESS))))

@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.told import listeners_at, looks, uses
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, iso, iso_stored
 
 Document = t.Mapping[str, t.Any]
@@ -108,7 +109,7 @@ def locked_row(place: Document) -> Row:
 def not_loaded_rows(services: t.Iterable[Document], facts: t.Mapping[str, Row], held: Held) -> t.Iterator[Row]:
     """Listeners that serve another certificate than the files of their service hold: C(loaded) is what they serve, C(on_disk) what the files hold."""
     for service in services:
-        for look in service.get("served") or ():
+        for look in looks(service):
             if service.get("gone_at") is None and look["state"] == "not_loaded":
                 own = {"namespace": service["namespace"], "host": service["host"], "service": service["name"], "port": look["port"], "asked": look["name"]}
                 name = facts.get(look["sha256"], {}).get("name", "")
@@ -118,9 +119,9 @@ def not_loaded_rows(services: t.Iterable[Document], facts: t.Mapping[str, Row], 
 
 def _on_disk(service: Document, look: Document, held: Held) -> list[Row]:
     """What the files hold that the service names for a listener."""
-    here = [index for index, each in enumerate(service["listeners"]) if (each["address"], each["port"]) == (look["address"], look["port"])]
-    uses = [use for use in service["uses"] if set(use["listeners"]) & set(here)]
-    paths = dict.fromkeys(use[role] for use in uses for role in ("certificate", "store") if use.get(role))
+    here = listeners_at(service, look)
+    named = [use for use in uses(service) if here.intersection(use["listeners"])]
+    paths = dict.fromkeys(use[role] for use in named for role in ("certificate", "store") if use.get(role))
     files = [(path, held.get((service["namespace"], service["host"], path))) for path in paths]
     return [{"path": path, **{name: found[1][name] for name in ("sha256", "name", "not_after")}} for path, found in files if found]
 

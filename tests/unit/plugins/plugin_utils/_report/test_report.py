@@ -119,6 +119,43 @@ def test_other_listeners_raise_no_alarm(state: str | None) -> None:
     assert stale(service(served=[{**service()["served"][0], "state": state}])).not_loaded == ()
 
 
+LOOK = service()["served"][0]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"served": {}},
+        {"served": [None, "x", [], {}]},
+        {"served": [{**LOOK, "sha256": []}]},
+        {"served": [{**LOOK, "name": {}}]},
+        {"served": [{**LOOK, "port": "443"}]},
+        {"served": [{**LOOK, "not_after": "soon"}]},
+    ],
+)
+def test_what_is_no_look_is_passed_over(told: dict[str, t.Any]) -> None:
+    """A host may tell anything of its services; the report of the others is made all the same."""
+    assert [row["host"] for row in stale(service(host="web2", **told), service()).not_loaded] == ["web1"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"uses": None},
+        {"uses": [7, {"certificate": ["/etc/web.pem"], "listeners": [0]}]},
+        {"uses": [{"certificate": "/etc/web.pem", "listeners": [[0]]}]},
+        {"listeners": None},
+        {"listeners": ["127.0.0.1:443", {"port": [443]}]},
+        {"served": [{**LOOK, "not_after": -(10**18)}], "uses": []},
+        {"served": [{**LOOK, "not_after": 10**18}], "uses": []},
+    ],
+)
+def test_what_a_service_names_may_be_anything(told: dict[str, t.Any]) -> None:
+    """The alarm is raised; what the files hold is told where it can be."""
+    (row,) = stale(service(**told)).not_loaded
+    assert (row["loaded"]["sha256"], row["on_disk"]) == ("b" * 64, [])
+
+
 def test_a_service_that_is_gone_raises_no_alarm() -> None:
     """What it served last is of no matter, and a service recorded before anybody looked has nothing to tell."""
     assert stale(service(gone_at="2026-11-22T00:00:00Z"), service(served=None)).not_loaded == ()
