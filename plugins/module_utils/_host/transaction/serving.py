@@ -34,12 +34,18 @@ def is_active(item: Watched) -> bool:
     return units.is_active(item["service"]).ok is not False
 
 
-def look_until(declared: Declared, items: t.Sequence[Watched], key_types: t.Sequence[str], enough: t.Callable[[t.List[verify.Look]], bool]) -> Served:
-    """Look at every listener until `enough` says so, a service has ended, or the time for a slow reload is over; return the last looks."""
-    end = time.monotonic() + SLOW_RELOAD
+def look_until(
+    declared: Declared, items: t.Sequence[Watched], key_types: t.Sequence[str], enough: t.Callable[[t.List[verify.Look]], bool], *, in_a_row: int = 1
+) -> Served:
+    """Look at every listener until `enough` says so, a service has ended, or the time for a slow reload is over; return the last looks.
+
+    With `in_a_row` it must say so that often, one look after the other: what was so before a reload is still so until the service has taken it.
+    """
+    end, good = time.monotonic() + SLOW_RELOAD, 0
     while True:
         served = [baseline.served(declared, item, key_types) for item in items]
-        if enough(flat(served)) or time.monotonic() >= end or ended(items):
+        good = good + 1 if enough(flat(served)) else 0
+        if good >= in_a_row or time.monotonic() >= end or ended(items):
             return served
         time.sleep(_AGAIN)
 
@@ -61,7 +67,7 @@ def bring_back(declared: Declared, items: t.Sequence[Watched], touched: t.Sequen
     problems = start_ended(items)  # what is started reads the old files without a reload
     problems += [problem for problem in (_again(declared, item, touched, key_types) for item in running) if problem]
     before = flat([item["served"] for item in items])
-    served = look_until(declared, items, key_types, lambda looks: not verify.same_as_before(before, looks))
+    served = look_until(declared, items, key_types, lambda looks: not verify.same_as_before(before, looks), in_a_row=2 if touched else 1)
     problems += verify.same_as_before(before, flat(served))
     return problems + [f"service {name!r} ran before and does not run now" for name in ended(items)]
 
