@@ -30,6 +30,14 @@ def find_interpreters(versions: tuple[str, ...]) -> dict[str, Path | None]:
     return {version: _first_that_runs(version, folders) for version in versions}
 
 
+def find_host_interpreters() -> dict[str, Path | None]:
+    """For each version of HOST_PYTHONS an interpreter of this machine, or what `newest_python` unpacked, which makes no virtual environment."""
+    found = find_interpreters(HOST_PYTHONS)
+    # Whoever asks may lie in the copy of the tree, below .build.
+    unpacked = [folder / f".build/python{HOST_PYTHONS[-1]}/usr/bin" for folder in Path(__file__).resolve().parents]
+    return {**found, HOST_PYTHONS[-1]: found[HOST_PYTHONS[-1]] or _first_that_runs(HOST_PYTHONS[-1], unpacked)}
+
+
 def _folders() -> list[Path]:
     folders = [Path(sys.base_prefix, "bin")]
     for pattern in VERSION_FOLDERS:

@@ -110,7 +110,7 @@ def machine_interpreters() -> dict[str, str]:
         return {}
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: dict[str, Path | None] = module.find_interpreters(module.HOST_PYTHONS)
+    found: dict[str, Path | None] = module.find_host_interpreters()
     return {version: str(path) for version, path in found.items() if path}
 
 

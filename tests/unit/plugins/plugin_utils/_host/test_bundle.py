@@ -21,7 +21,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host import program
 from ansible_collections.certops.fleet.plugins.plugin_utils._host import bundle
 
 sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
-from interpreters import HOST_PYTHONS, find_interpreters
+from interpreters import HOST_PYTHONS, find_host_interpreters
 
 PACKAGE = program.__name__.rpartition(".")[0]
 NEEDED_BY_ALL = {"accounts.py", "base.py", "evidence.py", "program.py"}
@@ -29,7 +29,7 @@ NEEDED_BY_ALL = {"accounts.py", "base.py", "evidence.py", "program.py"}
 
 @pytest.fixture(params=HOST_PYTHONS)
 def python(request: pytest.FixtureRequest) -> Path:
-    found = find_interpreters((request.param,))[request.param]
+    found = find_host_interpreters()[request.param]
     if found is None:
         pytest.skip(f"this machine has no Python {request.param}")
     return t.cast("Path", found)

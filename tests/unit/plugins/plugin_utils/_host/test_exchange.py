@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
-from interpreters import HOST_PYTHONS, find_interpreters
+from interpreters import find_host_interpreters
 
 if t.TYPE_CHECKING:
     from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._host.conftest import Estate
@@ -77,7 +77,7 @@ class TestWay:
 
     def test_sources_where_the_host_has_another_python_by_now(self, estate: Estate) -> None:
         """What the inventory knows may be old: the host refuses what is compiled for another Python, is sent the sources, and the verb runs once."""
-        other = next((path for version, path in find_interpreters(HOST_PYTHONS).items() if path and version != "{}.{}".format(*sys.version_info)), None)
+        other = next((path for version, path in find_host_interpreters().items() if path and version != "{}.{}".format(*sys.version_info)), None)
         if other is None:
             pytest.skip("this machine has no second version of Python")
         own = "{}.{}.0".format(*sys.version_info)
