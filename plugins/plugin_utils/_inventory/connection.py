@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections to the SQLite file: its creation, its settings, and transactions that say at their beginning whether they write."""
+"""Connections: the SQLite file, its creation and settings, or a server; and transactions that say at their beginning whether they write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ import os
 import time
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import postgres
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, InventoryError
 
 BUSY_SECONDS = 60
 # A writer takes the lock at once: one that reads first and then wants to write is refused by SQLite or, worse, writes what it read too early.
 WRITE = "BEGIN IMMEDIATE"
 READ = "BEGIN"
+# As WRITE, and on a server nobody else writes meanwhile: for who reads first and writes what follows from it.
+ALONE = "ALONE"
 MEMORY = ":memory:"
+_ON_FILE = {READ: READ, WRITE: WRITE, ALONE: WRITE}
+_ON_SERVER = {READ: postgres.READ_ONLY, WRITE: postgres.SHARE, ALONE: postgres.ALONE}
 _COMPILED: dict[t.Any, t.Any] = {}  # statements as SQL, for every engine of this process and of its forks: making them costs more than running them
 
 
@@ -32,6 +38,11 @@ def create_file(path: str) -> None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as exc:
         raise InventoryError(f"inventory {path!r} cannot be made: {exc.strerror}; set certops_inventory to a file that this user can write") from exc
+
+
+def open_engine(location: Location) -> sa.Engine:
+    """An engine for one call on what is there, see C(make_engine)."""
+    return postgres.make_engine(location.server, {"compiled_cache": _COMPILED}) if location.server else make_engine(location.path)
 
 
 def make_engine(path: str) -> sa.Engine:
@@ -61,12 +72,21 @@ def _connect(path: str) -> t.Any:
 @contextlib.contextmanager
 def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection]:
     """One transaction; every error of the database comes out as one sentence without values."""
+    server = engine.dialect.name == "postgresql"
     try:
-        with engine.connect().execution_options(certops_begin=how) as connection, connection.begin():
+        with engine.connect().execution_options(certops_begin=(_ON_SERVER if server else _ON_FILE)[how]) as connection, connection.begin():
             yield connection
     except sa.exc.DBAPIError as exc:
         # Without its cause: ansible-core 2.19 prints the text of every exception in the chain, here the whole SQL statement.
-        raise InventoryError(f"inventory {path!r} cannot be {'written' if how == WRITE else 'read'}: {exc.orig}") from None
+        kind = ConflictError if getattr(exc.orig, "sqlstate", None) in postgres.RETRIED else InventoryError
+        why = postgres.sentence(exc.orig) if server else exc.orig
+        raise kind(f"inventory {path!r} cannot be {'read' if how == READ else 'written'}: {why}") from None
+
+
+def lock_chain(connection: sa.Connection) -> None:
+    """From here to the end of the transaction nobody else appends an event; the writer of a file is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(postgres.APPEND)
 
 
 def _on_connect(connection: t.Any, _record: object) -> None:

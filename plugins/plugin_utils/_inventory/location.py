@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the inventory lies: its URL, and the file systems on which an SQLite file would lose data or be lost."""
+"""Where the inventory lies: an SQLite file, with the file systems on which it would lose data or be lost, or a database of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import re
 import typing as t
 from urllib.parse import unquote
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.server import Server, parse_server
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
 DEFAULT_NAME = os.path.join("certops", "inventory.db")
@@ -24,27 +25,38 @@ NETWORK |= {"ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs", "lustre", "gpfs"
 # The writable layer of a container or of a live system, and memory.
 EPHEMERAL = frozenset(("overlay", "aufs", "fuse.fuse-overlayfs", "tmpfs", "ramfs"))
 
+ACCEPTED = "postgresql://user@host/database, sqlite:////absolute/path and an absolute path"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Location:
-    """The absolute path of the SQLite file and how messages name it."""
+    """The absolute path of the SQLite file, or the server of the database."""
 
-    path: str
+    path: str = ""
+    server: Server | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages name it, without user and password."""
+        return self.server.name if self.server else self.path
 
     @property
     def url(self) -> str:
-        """What users write."""
-        return f"sqlite:///{self.path}"
+        """What users write, without user and password."""
+        return self.server.name if self.server else f"sqlite:///{self.path}"
 
 
 def locate(url: str | None, *, environ: t.Mapping[str, str], mounts: str | None = None) -> Location:
-    """The place that ``url`` (``sqlite:////absolute/path``, an absolute path, one below ``~``, or None for the default) stands for, checked.
+    """The place that ``url`` stands for, checked: ``postgresql://user@host:port/database``, ``sqlite:////absolute/path``, an absolute path, one below ``~``,
+    or None for the default.
 
     ``mounts`` is the text of ``/proc/self/mountinfo``; without it the kernel is asked.
     """
+    scheme = _SCHEME.match(url or "")
+    if url and scheme and scheme[1].startswith("postgres"):
+        return Location(server=parse_server(url, environ=environ))
     path = _path(url, environ) if url else default_path(environ)
     kind = file_system(path, mounts=_mounts() if mounts is None else mounts)
     if kind in NETWORK:
@@ -69,10 +81,8 @@ def _home(environ: t.Mapping[str, str]) -> str:
 
 def _path(url: str, environ: t.Mapping[str, str]) -> str:
     scheme = _SCHEME.match(url)
-    if scheme and scheme[1].startswith("postgresql"):
-        raise InventoryError("certops_inventory names a PostgreSQL database, which this version does not support yet: use sqlite:////absolute/path")
     if scheme and not url.startswith("sqlite:///"):
-        raise InventoryError(f"certops_inventory begins with {scheme[1] + ':'!r}: accepted are sqlite:////absolute/path and an absolute path")
+        raise InventoryError(f"certops_inventory begins with {scheme[1] + ':'!r}: accepted are {ACCEPTED}")
     path = unquote(url.removeprefix("sqlite:///")) if scheme else url
     if path.startswith("~/"):
         path = os.path.join(_home(environ), path[2:])

@@ -30,10 +30,10 @@ class _Last:
 
 
 def host_id(connection: sa.Connection, host: HostName, *, time: int) -> int:
-    """The number of a host, which is made known where it is not."""
+    """The number of a host, which is made known where it is not. On a server nobody else writes of this host until the transaction ends."""
     namespace, name = clean_text(host.namespace), clean_text(host.name)
     insert_new(connection, schema.hosts, [{"namespace": namespace, "name": name, "first_seen": time}])
-    return int(connection.execute(sa.select(schema.hosts.c.id).where(is_host(host))).scalar_one())
+    return int(connection.execute(sa.select(schema.hosts.c.id).where(is_host(host)).with_for_update(key_share=True)).scalar_one())
 
 
 def is_host(host: HostName) -> sa.ColumnElement[bool]:
@@ -144,7 +144,7 @@ def _put_bundles(connection: sa.Connection, bundles: t.Sequence[Bundle], *, time
     members = {member for bundle in bundles for member in bundle.members or ()}
     stored = present(connection, schema.certificates.c.sha256, members)
     known = set(known_bundles(connection))
-    for bundle in bundles:
+    for bundle in sorted(bundles, key=lambda bundle: bundle.sha256):
         complete = bundle.members is not None and stored.issuperset(bundle.members)
         row = {"sha256": bundle.sha256, "count": bundle.count, "first_seen": time, "members_known": complete}
         if bundle.sha256 in known:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one guarded import of SQLAlchemy. Without the package the names are None: nothing may use them while a file is being imported."""
+"""The one guarded import of SQLAlchemy and of psycopg. Without the packages the names are None: nothing may use them while a file is being imported."""
 
 from __future__ import annotations
 
@@ -10,18 +10,29 @@ import importlib
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
-__all__ = ["require", "sa", "sqlite"]
+__all__ = ["postgresql", "psycopg", "require", "require_postgresql", "sa", "sqlite"]
 
 try:
     import sqlalchemy as sa
-    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.dialects import postgresql, sqlite
 
     importlib.import_module("sqlite3")  # before the workers fork: SQLAlchemy would import it in each of them
 except ImportError:
-    sa = sqlite = None  # type: ignore[assignment]
+    sa = sqlite = postgresql = None  # type: ignore[assignment]
+
+try:
+    import psycopg
+except ImportError:  # needed for PostgreSQL alone; it is also what is said where the system has no libpq
+    psycopg = None  # type: ignore[assignment]
 
 
 def require() -> None:
     """Raises InventoryError unless SQLAlchemy is there in a version that is known to work."""
     if sa is None or not hasattr(sa, "Double"):  # new in 2.0
         raise InventoryError("the Python that runs Ansible needs the package 'SQLAlchemy', version 2.0 or later, for the inventory")
+
+
+def require_postgresql() -> None:
+    """Raises InventoryError unless psycopg 3 is there."""
+    if psycopg is None:
+        raise InventoryError("the Python that runs Ansible needs the package 'psycopg[binary]', version 3.1 or later, for an inventory in PostgreSQL")

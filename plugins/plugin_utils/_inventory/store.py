@@ -12,8 +12,17 @@ import typing as t
 from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, issuances, migrate, scans, seen
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, READ, WRITE, begin, create_file, make_engine
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import (
+    ALONE,
+    MEMORY,
+    READ,
+    WRITE,
+    begin,
+    create_file,
+    lock_chain,
+    open_engine,
+)
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location, locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
@@ -41,18 +50,42 @@ def open_inventory(
     inventory in memory takes its place, for those who only want to know what would be. Raises InventoryError.
     """
     require()
-    path = locate(url, environ=os.environ).path
-    there = os.path.exists(path)
+    location = locate(url, environ=os.environ)
+    engine = open_engine(_there(location, missing))
+    try:
+        _prepare(engine, location.name)
+        yield Inventory(engine, path=location.name, now=now, actor=actor)
+    finally:
+        engine.dispose()
+
+
+def _there(location: Location, missing: str) -> Location:
+    """The database, whose file is there from now on, or what takes its place."""
+    path = location.path
+    if location.server:
+        return location if missing == "create" or _has_tables(location) else _absent(location, missing)
     if os.path.isdir(path):
         raise InventoryError(f"inventory {path!r} is a folder: set certops_inventory to a file, such as {os.path.join(path, 'inventory.db')!r}")
-    if not there and missing == "refuse":
-        raise InventoryError(f"inventory {path!r} does not exist: it is made by the first run that records something, such as certops.fleet.discover")
-    if not there and missing == "create":
-        create_file(path)
-    engine = make_engine(path if there or missing == "create" else MEMORY)
+    if os.path.exists(path):
+        return location
+    if missing != "create":
+        return _absent(location, missing)
+    create_file(path)
+    return location
+
+
+def _absent(location: Location, missing: str) -> Location:
+    if missing == "refuse":
+        what = "has no tables yet: they are" if location.server else "does not exist: it is"
+        raise InventoryError(f"inventory {location.name!r} {what} made by the first run that records something, such as certops.fleet.discover")
+    return Location(MEMORY)
+
+
+def _has_tables(location: Location) -> bool:
+    engine = open_engine(location)
     try:
-        _prepare(engine, path)
-        yield Inventory(engine, path=path, now=now, actor=actor)
+        with begin(engine, READ, path=location.name) as connection:
+            return migrate.version(connection) is not None
     finally:
         engine.dispose()
 
@@ -61,7 +94,7 @@ def _prepare(engine: sa.Engine, path: str) -> None:
     with begin(engine, READ, path=path) as connection:
         if migrate.is_current(connection, path=path):
             return
-    with begin(engine, WRITE, path=path) as connection:
+    with begin(engine, ALONE, path=path) as connection:
         if not migrate.is_current(connection, path=path):  # another process may have been first
             migrate.upgrade(connection)
 
@@ -84,7 +117,7 @@ class Inventory:
         """Everything inside is written together or not at all; other writers wait from its first line on."""
         if self._writing is not None:
             raise InventoryError("a transaction of the inventory is open already: they do not nest")
-        with begin(self._engine, WRITE, path=self.path) as connection:
+        with begin(self._engine, ALONE, path=self.path) as connection:
             self._writing = connection
             try:
                 yield
@@ -234,6 +267,7 @@ class Inventory:
         return certificates.parsed({sha256: ders[sha256] for sha256 in sorted(missing)})
 
     def _append(self, connection: sa.Connection, event: Event) -> int:
+        lock_chain(connection)
         return events.append(connection, event, actor=self._actor, time=seconds(self._now()))
 
     def _write(self) -> contextlib.AbstractContextManager[sa.Connection]:

@@ -20,6 +20,10 @@ class InventoryError(ValueError):
     """The inventory cannot be opened, read or written, or what it was given cannot be stored."""
 
 
+class ConflictError(InventoryError):
+    """Two writers were in each other's way: the database undid this transaction, and the same again may succeed."""
+
+
 class SerialTakenError(InventoryError):
     """The issuer has used this serial before: try another one."""
 

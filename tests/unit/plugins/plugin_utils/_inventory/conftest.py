@@ -9,9 +9,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import importlib.util
+import inspect
 import os
+import secrets
 import typing as t
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -20,6 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Intent, Issuer, Recorded, ScanRecord
+
+_TOOL = Path(__file__).parents[4] / "tools/postgresql.py"
+_SPEC = importlib.util.spec_from_file_location("certops_test_postgresql", _TOOL)
+postgresql: t.Any = importlib.util.module_from_spec(_SPEC)  # type: ignore[arg-type]
+_SPEC.loader.exec_module(postgresql)  # type: ignore[union-attr]
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 
@@ -116,7 +125,42 @@ def _path(tmp_path: os.PathLike[str]) -> str:
     return os.path.join(tmp_path, "data", "inventory.db")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests run on both kinds of database, except those that look at the file itself."""
+    if "backend" in metafunc.fixturenames:
+        own = inspect.signature(metafunc.function).parameters
+        backends = ["sqlite"] if "path" in own else ["postgresql"] if "server" in own else ["sqlite", "postgresql"]
+        metafunc.parametrize("backend", backends, scope="session")
+
+
+@pytest.fixture(name="cluster", scope="session")
+def _cluster() -> t.Iterator[t.Any]:
+    try:
+        cluster = postgresql.Cluster()
+    except postgresql.MissingError as exc:
+        pytest.skip(str(exc))
+    with cluster:
+        cluster.sql("CREATE DATABASE inventory")
+        with open_inventory(cluster.url("inventory"), now=Clock()):
+            pass
+        yield cluster
+
+
+@pytest.fixture(name="server")
+def _server(cluster: t.Any) -> t.Iterator[str]:
+    """The URL of a database of its own, with the tables in it."""
+    name = f"t{secrets.token_hex(6)}"
+    cluster.sql(f"CREATE DATABASE {name} TEMPLATE inventory")
+    yield cluster.url(name)
+    cluster.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(name="url")
+def _url(request: pytest.FixtureRequest, backend: str) -> str:
+    return str(request.getfixturevalue("path" if backend == "sqlite" else "server"))
+
+
 @pytest.fixture(name="inventory")
-def _inventory(path: str, clock: Clock) -> t.Iterator[Inventory]:
-    with open_inventory(path, now=clock, actor="tester") as inventory:
+def _inventory(url: str, clock: Clock) -> t.Iterator[Inventory]:
+    with open_inventory(url, now=clock, actor="tester") as inventory:
         yield inventory

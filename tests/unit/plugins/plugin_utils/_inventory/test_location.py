@@ -52,7 +52,6 @@ def test_accepted(url: str | None, environ: t.Mapping[str, str], path: str) -> N
 @pytest.mark.parametrize(
     ("url", "environ", "message"),
     [
-        ("postgresql+psycopg://user:secret@db/fleet", HOME, "names a PostgreSQL database, which this version does not support yet"),
         ("mysql://user:secret@db/fleet", HOME, "begins with 'mysql:': accepted are"),
         ("sqlite://", HOME, "begins with 'sqlite:': accepted are"),
         ("sqlite:///relative.db", HOME, "is 'sqlite:///relative.db': accepted are"),

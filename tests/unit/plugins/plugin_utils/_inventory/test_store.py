@@ -54,10 +54,11 @@ def test_file_and_folder_are_for_the_owner_alone(inventory: Inventory, path: str
     assert {stat.S_IMODE(os.stat(path + suffix).st_mode) for suffix in ("", "-wal", "-shm") if os.path.exists(path + suffix)} == {0o600}
 
 
-def test_settings_of_a_connection(inventory: Inventory) -> None:
+def test_settings_of_a_connection(inventory: Inventory, path: str) -> None:
     """Write-ahead log, foreign keys, a full sync at every commit and a minute of patience."""
     with inventory._read() as opened:
         values = {name: opened.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")}
+    assert inventory.path == path
     assert values == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_timeout": 60000}
 
 
