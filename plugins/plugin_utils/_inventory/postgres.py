@@ -21,13 +21,13 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 OLDEST = 150000
 LOCK_SECONDS = 60
 STATEMENT_SECONDS = 600
-# Locks of an application have numbers: https://www.postgresql.org/docs/15/explicit-locking.html, section 13.3.5. These are "certops" and 1 or 2.
-WRITERS, CHAIN = (0x63657274, 1), (0x63657274, 2)
-SHARE = "SELECT pg_advisory_xact_lock_shared(%s, %s)" % WRITERS
-ALONE = "SELECT pg_advisory_xact_lock(%s, %s)" % WRITERS
-APPEND = "SELECT pg_advisory_xact_lock(%s, %s)" % CHAIN
+# Locks of an application have numbers: https://www.postgresql.org/docs/15/explicit-locking.html, section 13.3.5. These are "cert" and 1 or 2.
+WRITERS, CHAIN = f"{0x63657274}, 1", f"{0x63657274}, 2"
+SHARE = f"SELECT pg_advisory_xact_lock_shared({WRITERS})"
+ALONE = f"SELECT pg_advisory_xact_lock({WRITERS})"
+APPEND = f"SELECT pg_advisory_xact_lock({CHAIN})"
 READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-RETRIED = ("40P01", "40001")  # deadlock, serialization failure
+RETRIED = ("40P01", "40001", "23505")  # deadlock, serialization failure, a row that somebody else has added meanwhile
 
 _SETTINGS = f"SET lock_timeout = '{LOCK_SECONDS}s'; SET statement_timeout = '{STATEMENT_SECONDS}s'"
 _SETTINGS += f"; SET idle_in_transaction_session_timeout = '{STATEMENT_SECONDS}s'; SET TimeZone = 'UTC'"
@@ -53,6 +53,7 @@ _STATES = {
     "57014": f"a statement took longer than {STATEMENT_SECONDS} s",
     "40P01": "two writers waited for each other",
     "40001": "another writer changed the same rows",
+    "23505": "another writer added the same row",
     "53100": "its disk is full",
     "25006": "it is read-only: a standby, or default_transaction_read_only",
     "3F000": "no schema of the search_path exists",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import typing as t
 from datetime import datetime
@@ -26,6 +27,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
+    ConflictError,
     EndpointsRecord,
     EndpointsRecorded,
     Event,
@@ -38,6 +40,24 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     ScanRecord,
     seconds,
 )
+
+
+P = t.ParamSpec("P")
+R = t.TypeVar("R")
+TRIES = 4
+
+
+def _again(method: t.Callable[t.Concatenate[Inventory, P], R]) -> t.Callable[t.Concatenate[Inventory, P], R]:
+    """The same once more where the database undid it for another writer's sake; a caller's own transaction is for the caller to repeat."""
+
+    @functools.wraps(method)
+    def wrapper(self: Inventory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        for _try in range(0 if self.is_writing else TRIES - 1):
+            with contextlib.suppress(ConflictError):
+                return method(self, *args, **kwargs)
+        return method(self, *args, **kwargs)
+
+    return wrapper
 
 
 @contextlib.contextmanager
@@ -112,6 +132,11 @@ class Inventory:
         self._actor = actor
         self._writing: sa.Connection | None = None
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a transaction of the caller's is open."""
+        return self._writing is not None
+
     @contextlib.contextmanager
     def transaction(self) -> t.Iterator[None]:
         """Everything inside is written together or not at all; other writers wait from its first line on."""
@@ -129,6 +154,7 @@ class Inventory:
         with self._write() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
 
+    @_again
     def record_scan(self, scan: ScanRecord) -> Recorded:
         """Stores what a host answered; only what really was looked at can become gone."""
         prepared = prepare(scan)
@@ -140,6 +166,7 @@ class Inventory:
                 self._append(connection, event)
         return recorded
 
+    @_again
     def add_certificates(self, told: t.Mapping[str, t.Any]) -> None:
         """Stores certificates (base64 of DER by SHA-256) of a scan that is not recorded yet: what is large comes in parts."""
         rows, names = self._new_certificates(certificates.checked_certificates(told)[0])
@@ -147,17 +174,19 @@ class Inventory:
             with self._write() as connection:
                 certificates.add(connection, rows, names, time=seconds(self._now()))
 
+    @_again
     def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:
         """Stores what endpoints showed."""
         rows, names = self._new_certificates(told.certificates)
         time = seconds(self._now())
-        with self._write() as connection:
+        with self._write_alone() as connection:
             certificates.add(connection, rows, names, time=time)
             recorded, event = endpoints.record(connection, told, time=time, new_certificates=len(rows))
             if event:
                 self._append(connection, event)
         return recorded
 
+    @_again
     def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None) -> int:
         """Stores that a host gave nothing, and why."""
         now = self._now()
@@ -167,6 +196,7 @@ class Inventory:
                 self._append(connection, event)
         return scan
 
+    @_again
     def append_event(self, kind: str, *, subject: str, host: HostName | None = None, detail: t.Mapping[str, t.Any] | None = None) -> int:
         """Adds a line to the audit log and gives its number."""
         with self._write() as connection:
@@ -177,9 +207,10 @@ class Inventory:
         with self._read() as connection:
             return events.verify(connection)
 
+    @_again
     def put_issuer(self, issuer: Issuer) -> None:
         """Adds an issuer or changes what is known of it; the same again changes nothing."""
-        with self._write() as connection:
+        with self._write_alone() as connection:
             event = issuances.put_issuer(connection, issuer, time=seconds(self._now()))
             if event:
                 self._append(connection, event)
@@ -194,24 +225,27 @@ class Inventory:
         with self._read() as connection:
             return issuances.known_roots(connection)
 
+    @_again
     def begin_issuance(self, intent: Intent) -> Issuance:
         """Commits what is about to be signed. Raises SerialTakenError where the issuer has used the serial before."""
-        with self._write() as connection:
+        with self._write_alone() as connection:
             issuance, event = issuances.begin(connection, intent, time=seconds(self._now()))
             self._append(connection, event)
         return issuance
 
+    @_again
     def complete_issuance(self, issuance: int, *, der: bytes, chain: t.Sequence[bytes]) -> Issuance:
         """Commits the certificate; only then may it be handed out."""
-        with self._write() as connection:
+        with self._write_alone() as connection:
             done, event = issuances.complete(connection, issuance, der=der, chain=tuple(chain), time=seconds(self._now()))
             if event:
                 self._append(connection, event)
         return done
 
+    @_again
     def set_issuance_state(self, issuance: int, *, state: str, reason: str | None = None) -> Issuance:
         """Goes on to a state; TransitionError where that is not possible."""
-        with self._write() as connection:
+        with self._write_alone() as connection:
             done, event = issuances.set_state(connection, issuance, state=state, reason=reason, time=seconds(self._now()))
             if event:
                 self._append(connection, event)
@@ -272,6 +306,10 @@ class Inventory:
 
     def _write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         return self._joined(WRITE)
+
+    def _write_alone(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """For what is decided by what was there before, or would write rows of several hosts."""
+        return self._joined(ALONE)
 
     def _read(self) -> contextlib.AbstractContextManager[sa.Connection]:
         return self._joined(READ)
