@@ -41,7 +41,6 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     seconds,
 )
 
-
 P = t.ParamSpec("P")
 R = t.TypeVar("R")
 TRIES = 4

@@ -59,7 +59,7 @@ def _work(url: str, name: str, ders: list[bytes], tools: t.Any, start: t.Any) ->
         _scan(url, HostName("lab", host), tools.answer(*chosen, bundles=bundles), start)
 
 
-def _slice(url: str, number: int, workers: int, ders: list[bytes], tools: t.Any, start: t.Any) -> None:
+def _slice(url: str, number: int, *, workers: int, ders: list[bytes], tools: t.Any, start: t.Any) -> None:
     forks = [FORK.Process(target=_work, args=(url, f"host{number}-{worker}", ders, tools, start)) for worker in range(workers)]
     for fork in forks:
         fork.start()
@@ -73,7 +73,9 @@ def test_slices_of_workers_lose_nothing(url: str, backend: str, request: pytest.
     workers = 50 if backend == "postgresql" else 5
     ders = [tools.make_der(f"shared{number}") for number in range(SHARED)]
     start = FORK.Event()
-    slices = [FORK.Process(target=_slice, args=(url, number, workers, ders, tools, start)) for number in range(SLICES)]
+    slices = [
+        FORK.Process(target=_slice, args=(url, number), kwargs={"workers": workers, "ders": ders, "tools": tools, "start": start}) for number in range(SLICES)
+    ]
     for each in slices:
         each.start()
     start.set()
@@ -136,7 +138,7 @@ def test_what_refuses_a_connection_is_one_sentence(cluster: t.Any, server: str) 
     assert _refusal("postgresql://op:secret@127.0.0.1:9/db") == "inventory 'postgresql://127.0.0.1/db' is not there: nothing listens at its address"
     assert "has a host name that cannot be resolved" in _refusal("postgresql://op:secret@db.invalid/db")
     cluster.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    assert "has the encoding 'LATIN1': make it with createdb --encoding=UTF8" in _refusal(secret.replace(server.split("/")[3].split("?")[0], "latin"))
+    assert "has the encoding 'LATIN1': make it with createdb --encoding=UTF8" in _refusal(f"postgresql://{cluster.user}:secret@/latin?{there}")
 
 
 @pytest.mark.parametrize(
@@ -196,13 +198,18 @@ def test_a_lock_that_is_not_given_up_is_told(server: str, monkeypatch: pytest.Mo
         worker.join(30)
 
 
+def _append_without_a_server(inventory: Inventory, cluster: t.Any) -> None:
+    with inventory.transaction():
+        inventory.append_event("test.lost", subject="secret")
+        cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'certops.fleet'")
+        inventory.append_event("test.lost", subject="secret")
+
+
 def test_a_lost_connection_is_told(cluster: t.Any, server: str) -> None:
     """The server ends it in the middle: one sentence, nothing half written."""
     with _open(server) as inventory:
-        with pytest.raises(InventoryError, match="cannot be written: "), inventory.transaction():
-            inventory.append_event("test.lost", subject="secret")
-            cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'certops.fleet'")
-            inventory.append_event("test.lost", subject="secret")
+        with pytest.raises(InventoryError, match="cannot be written: "):
+            _append_without_a_server(inventory, cluster)
         assert list(inventory.documents("events")) == []
 
 
@@ -334,8 +341,13 @@ def test_every_released_schema_goes_up_and_down(bare: sa.Engine, released: str) 
 
 def test_the_password_is_in_no_trace(server: str) -> None:
     """Nor in anything that Python prints of an error that nobody caught."""
-    code = "import sys, datetime\nfrom ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory\n"
-    code += "with open_inventory(sys.argv[1], now=lambda: datetime.datetime.now(datetime.timezone.utc)) as inventory:\n    inventory._read().__enter__().exec_driver_sql('x')"
+    code = (
+        "import sys, datetime\n"
+        "from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory\n"
+        "with open_inventory(sys.argv[1], now=lambda: datetime.datetime.now(datetime.timezone.utc)) as inventory:\n"
+        "    inventory._read().__enter__().exec_driver_sql('x')\n"
+    )
+    env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     for url in ("postgresql://op:topsecret@127.0.0.1:9/db", server.replace("@", ":topsecret@", 1)):
         done = subprocess.run(
             [sys.executable, "-c", code, url], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
