@@ -80,8 +80,9 @@ def _dialect() -> sa.Dialect:
 
 
 def _connect(server: Server) -> t.Any:
+    connect: t.Callable[..., t.Any] = psycopg.connect
     try:
-        connection = psycopg.connect(**server.parameters)
+        connection = connect(**server.parameters)
     except psycopg.Error as exc:
         raise InventoryError(f"inventory {server.name!r} {_why_not(str(exc))}") from None
     try:

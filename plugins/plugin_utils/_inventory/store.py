@@ -95,8 +95,11 @@ def _there(location: Location, missing: str) -> Location:
 
 def _absent(location: Location, missing: str) -> Location:
     if missing == "refuse":
-        what = "has no tables yet: they are" if location.server else "does not exist: it is"
-        raise InventoryError(f"inventory {location.name!r} {what} made by the first run that records something, such as certops.fleet.discover")
+        if location.server:
+            raise InventoryError(
+                f"inventory {location.name!r} has no tables yet: they are made by the first run that records something, such as certops.fleet.discover"
+            )
+        raise InventoryError(f"inventory {location.name!r} does not exist: it is made by the first run that records something, such as certops.fleet.discover")
     return Location(MEMORY)
 
 

@@ -138,6 +138,8 @@ def _cluster() -> t.Iterator[t.Any]:
     try:
         cluster = postgresql.Cluster()
     except postgresql.MissingError as exc:
+        if "CI" in os.environ:  # there it is to be tested
+            raise
         pytest.skip(str(exc))
     with cluster:
         cluster.sql("CREATE DATABASE inventory")
