@@ -42,6 +42,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.binaries = find_binaries()
+        self.settings = SETTINGS.split()
         self.folder = Path(tempfile.mkdtemp(prefix="certops-pg-", dir="/tmp"))
         self._prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         self.user = "postgres" if self._prefix else getpass.getuser()
@@ -64,7 +65,7 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         self.run("initdb", "--pgdata", self.folder / "data", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = " ".join(f"-c {each}" for each in (*SETTINGS.split(), f"unix_socket_directories={self.folder}"))
+        options = " ".join(f"-c {each}" for each in (*self.settings, f"unix_socket_directories={self.folder}"))
         self.run("pg_ctl", "start", "--wait", "--silent", "--pgdata", self.folder / "data", "--log", self.folder / "log", "--options", options)
         return self
 

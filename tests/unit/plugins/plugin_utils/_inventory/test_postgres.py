@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -173,6 +174,28 @@ def test_asking_does_not_make_tables(cluster: t.Any) -> None:
     with _open(cluster.url("bare"), missing="empty") as inventory:
         inventory.append_event("test.lost", subject="x")
     assert cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database="bare") == ["0"]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_tls_is_verified(cluster: t.Any) -> None:
+    """A server is let be who its certificate says, and another one is refused."""
+    other = type(cluster)()
+    for name in ("server", "foreign"):
+        files = ("-keyout", other.folder / f"{name}.key", "-out", other.folder / f"{name}.pem")
+        names = ("-subj", "/CN=db", "-addext", "subjectAltName=IP:127.0.0.1")
+        other.run("/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files)
+    port = _free_port()
+    listen = ["listen_addresses=127.0.0.1", f"port={port}"]
+    other.settings += [*listen, "ssl=on", f"ssl_cert_file={other.folder}/server.pem", f"ssl_key_file={other.folder}/server.key"]
+    url = f"postgresql://{other.user}:secret@127.0.0.1:{port}/postgres?sslmode=verify-full&sslrootcert={other.folder}"
+    with other:
+        with _open(f"{url}/server.pem") as inventory, inventory._read() as opened:
+            assert opened.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar() is True
+        assert "does not show a TLS certificate that can be verified" in _refusal(f"{url}/foreign.pem")
 
 
 def _hold(url: str, taken: t.Any, release: t.Any) -> None:
