@@ -10,7 +10,8 @@ class ModuleDocFragment:
 options:
   inventory:
     description:
-      - URL of the inventory, such as V(sqlite:////srv/certops/inventory.db) or V(postgresql://certops@db.example/certops?sslmode=verify-full&sslrootcert=/etc/certops/db-ca.pem).
+      - URL of the inventory, such as V(sqlite:////srv/certops/inventory.db)
+        or V(postgresql://certops@db.example/certops?sslmode=verify-full&sslrootcert=/etc/certops/db-ca.pem).
       - PostgreSQL 15 or later needs the Python package C(psycopg[binary]). Leave a password to C(PGPASSFILE) or C(PGPASSWORD).
       - The default is the variable C(certops_inventory), and without it an SQLite file below the user's data folder.
     type: str
