@@ -14,16 +14,18 @@ __all__ = ["postgresql", "psycopg", "require", "require_postgresql", "sa", "sqli
 
 try:
     import sqlalchemy as sa
-    from sqlalchemy.dialects import postgresql, sqlite
+    from sqlalchemy.dialects import sqlite
 
     importlib.import_module("sqlite3")  # before the workers fork: SQLAlchemy would import it in each of them
 except ImportError:
-    sa = sqlite = postgresql = None  # type: ignore[assignment]
+    sa = sqlite = None  # type: ignore[assignment]
 
+# Needed for PostgreSQL alone, before the workers fork: whoever has no psycopg does not pay for the dialect either.
 try:
-    import psycopg
-except ImportError:  # needed for PostgreSQL alone; it is also what is said where the system has no libpq
-    psycopg = None  # type: ignore[assignment]
+    import psycopg  # raises ImportError, too, where the system has no libpq
+    from sqlalchemy.dialects import postgresql
+except ImportError:
+    psycopg = postgresql = None  # type: ignore[assignment]
 
 
 def require() -> None:
