@@ -18,14 +18,14 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, InventoryError
 
 BUSY_SECONDS = 60
-# A writer takes the lock at once: one that reads first and then wants to write is refused by SQLite or, worse, writes what it read too early.
-WRITE = "BEGIN IMMEDIATE"
-READ = "BEGIN"
-# As WRITE, and on a server nobody else writes meanwhile: for who reads first and writes what follows from it.
-ALONE = "ALONE"
+# What a transaction is for. ALONE is as WRITE, and on a server nobody else writes meanwhile: for who reads first and writes what follows from it.
+READ, WRITE, ALONE = "read", "write", "alone"
 MEMORY = ":memory:"
-_ON_FILE = {READ: READ, WRITE: WRITE, ALONE: WRITE}
-_ON_SERVER = {READ: postgres.READ_ONLY, WRITE: postgres.SHARE, ALONE: postgres.ALONE}
+# How it begins. A writer takes the lock at once: one that reads first and then wants to write is refused by SQLite or, worse, writes what it read too early.
+_BEGIN = {
+    "sqlite": {READ: "BEGIN", WRITE: "BEGIN IMMEDIATE", ALONE: "BEGIN IMMEDIATE"},
+    "postgresql": {READ: postgres.READ_ONLY, WRITE: postgres.SHARE, ALONE: postgres.ALONE},
+}
 _COMPILED: dict[t.Any, t.Any] = {}  # statements as SQL, for every engine of this process and of its forks: making them costs more than running them
 
 
@@ -42,7 +42,11 @@ def create_file(path: str) -> None:
 
 def open_engine(location: Location) -> sa.Engine:
     """An engine for one call on what is there, see C(make_engine)."""
-    return postgres.make_engine(location.server, {"compiled_cache": _COMPILED}) if location.server else make_engine(location.path)
+    if location.server is None:
+        return make_engine(location.path)
+    engine = postgres.make_engine(location.server, {"compiled_cache": _COMPILED})
+    sa.event.listen(engine, "begin", _on_begin)
+    return engine
 
 
 def make_engine(path: str) -> sa.Engine:
@@ -72,14 +76,13 @@ def _connect(path: str) -> t.Any:
 @contextlib.contextmanager
 def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection]:
     """One transaction; every error of the database comes out as one sentence without values."""
-    server = engine.dialect.name == "postgresql"
     try:
-        with engine.connect().execution_options(certops_begin=(_ON_SERVER if server else _ON_FILE)[how]) as connection, connection.begin():
+        with engine.connect().execution_options(certops_begin=how) as connection, connection.begin():
             yield connection
     except sa.exc.DBAPIError as exc:
         # Without its cause: ansible-core 2.19 prints the text of every exception in the chain, here the whole SQL statement.
         kind = ConflictError if getattr(exc.orig, "sqlstate", None) in postgres.RETRIED else InventoryError
-        why = postgres.sentence(exc.orig) if server else exc.orig
+        why = postgres.sentence(exc.orig) if engine.dialect.name == "postgresql" else exc.orig
         raise kind(f"inventory {path!r} cannot be {'read' if how == READ else 'written'}: {why}") from None
 
 
@@ -109,4 +112,4 @@ def _use_wal(connection: t.Any) -> None:
 
 
 def _on_begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("certops_begin", READ))
+    connection.exec_driver_sql(_BEGIN[connection.dialect.name][connection.get_execution_options().get("certops_begin", READ)])

@@ -64,9 +64,7 @@ def make_engine(server: Server, options: t.Mapping[str, t.Any]) -> sa.Engine:
     """An engine for one call. Its first connection tells whether the server can be used."""
     require_postgresql()
     pool = sa.pool.QueuePool(functools.partial(_connect, server), dialect=_dialect())
-    engine = sa.Engine(pool, _dialect(), sa.URL.create("postgresql+psycopg"), hide_parameters=True, execution_options=options)
-    sa.event.listen(engine, "begin", _on_begin)
-    return engine
+    return sa.Engine(pool, _dialect(), sa.URL.create("postgresql+psycopg"), hide_parameters=True, execution_options=options)
 
 
 @functools.cache
@@ -106,10 +104,6 @@ def _check(connection: t.Any, name: str) -> None:
 
 def _why_not(text: str) -> str:
     return next((told for pattern, told in _CONNECT if re.search(pattern, text)), "refuses the connection: its own log says why")
-
-
-def _on_begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("certops_begin", READ_ONLY))
 
 
 def sentence(error: BaseException | None) -> str:
