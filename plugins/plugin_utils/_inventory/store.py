@@ -70,8 +70,11 @@ def open_inventory(
     """
     require()
     location = locate(url, environ=os.environ)
-    engine = open_engine(_there(location, missing))
+    engine = open_engine(location if location.server else _there(location, missing))
     try:
+        if location.server and missing != "create" and not _has_tables(engine, location.name):
+            engine.dispose()
+            engine = open_engine(_absent(location, missing))
         _prepare(engine, location.name)
         yield Inventory(engine, path=location.name, now=now, actor=actor)
     finally:
@@ -79,10 +82,8 @@ def open_inventory(
 
 
 def _there(location: Location, missing: str) -> Location:
-    """The database, whose file is there from now on, or what takes its place."""
+    """The file, which is there from now on, or what takes its place."""
     path = location.path
-    if location.server:
-        return location if missing == "create" or _has_tables(location) else _absent(location, missing)
     if os.path.isdir(path):
         raise InventoryError(f"inventory {path!r} is a folder: set certops_inventory to a file, such as {os.path.join(path, 'inventory.db')!r}")
     if os.path.exists(path):
@@ -103,13 +104,9 @@ def _absent(location: Location, missing: str) -> Location:
     return Location(MEMORY)
 
 
-def _has_tables(location: Location) -> bool:
-    engine = open_engine(location)
-    try:
-        with begin(engine, READ, path=location.name) as connection:
-            return migrate.version(connection) is not None
-    finally:
-        engine.dispose()
+def _has_tables(engine: sa.Engine, path: str) -> bool:
+    with begin(engine, READ, path=path) as connection:
+        return migrate.version(connection) is not None
 
 
 def _prepare(engine: sa.Engine, path: str) -> None:
