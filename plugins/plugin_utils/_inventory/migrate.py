@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.schema import HEAD
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
+
+if t.TYPE_CHECKING:
+    from alembic.config import Config
 
 SCRIPTS = os.path.join(os.path.dirname(__file__), "migrations")
 
@@ -41,11 +45,17 @@ def upgrade(connection: sa.Connection) -> None:
     """Runs the missing migrations inside the caller's transaction."""
     try:
         from alembic import command  # noqa: PLC0415 -- see above
-        from alembic.config import Config  # noqa: PLC0415
     except ImportError as exc:
         raise InventoryError("the inventory's schema is to be made or changed: the Python package alembic is needed for that") from exc
+    command.upgrade(configuration(connection), HEAD)
+
+
+def configuration(connection: sa.Connection) -> Config:
+    """What alembic is told: our migrations, inside the transaction of this connection."""
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", SCRIPTS.replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    return config

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import importlib.util
 import inspect
 import os
 import secrets
+import sys
 import typing as t
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,10 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Intent, Issuer, Recorded, ScanRecord
 
-_TOOL = Path(__file__).parents[4] / "tools/postgresql.py"
-_SPEC = importlib.util.spec_from_file_location("certops_test_postgresql", _TOOL)
-postgresql: t.Any = importlib.util.module_from_spec(_SPEC)  # type: ignore[arg-type]
-_SPEC.loader.exec_module(postgresql)  # type: ignore[union-attr]
+sys.path.append(str(Path(__file__).resolve().parents[5] / "tests/tools"))
+import postgresql
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 

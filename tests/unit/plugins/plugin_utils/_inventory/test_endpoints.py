@@ -13,7 +13,6 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import migrate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
@@ -172,10 +171,8 @@ def test_the_roots_of_issuers(inventory: Inventory, tools: t.Any) -> None:
 def test_the_migration_goes_both_ways() -> None:
     """Down to the first release takes away what came after it and leaves the rest, up makes it again."""
     engine = sa.create_engine("sqlite://")
-    config = Config()
-    config.set_main_option("script_location", migrate.SCRIPTS)
     with engine.begin() as opened:
-        config.attributes["connection"] = opened
+        config = migrate.configuration(opened)
         migrate.upgrade(opened)
         everything = set(sa.inspect(opened).get_table_names())
         command.downgrade(config, "0001")
@@ -189,10 +186,8 @@ def test_an_inventory_of_the_release_before_is_brought_up_to_date(inventory: Inv
     """With everything that it holds; what has several aliases now was one place then."""
     der = tools.make_der("web")
     tools.record(inventory, tools.answer(der, places=[tools.place(der, "/tls/store", alias=alias) for alias in ("a", "b")]), at=clock())
-    config = Config()
-    config.set_main_option("script_location", migrate.SCRIPTS)
     with inventory._write() as opened:
-        config.attributes["connection"] = opened
+        config = migrate.configuration(opened)
         command.downgrade(config, "0001")
         migrate.upgrade(opened)
     assert len(list(inventory.documents("places"))) == 1

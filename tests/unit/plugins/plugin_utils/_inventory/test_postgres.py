@@ -22,7 +22,6 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -236,6 +235,12 @@ def test_a_lost_connection_is_told(cluster: t.Any, server: str) -> None:
         assert list(inventory.documents("events")) == []
 
 
+def _database(url: str) -> str:
+    server = locate(url, environ={}).server
+    assert server is not None
+    return server.parameters["dbname"]
+
+
 def _denied(cluster: t.Any, database: str, user: str, statement: str) -> bool:
     with pytest.raises(RuntimeError) as error:
         cluster.sql(statement, database=database, user=user)
@@ -244,7 +249,7 @@ def _denied(cluster: t.Any, database: str, user: str, statement: str) -> bool:
 
 def test_roles_have_the_rights_that_they_need_and_no_more(cluster: t.Any, server: str, tools: t.Any) -> None:
     """The writer records and cannot rewrite, the reader reads, the auditor reads events alone."""
-    database = locate(server, environ={}).server.parameters["dbname"]  # type: ignore[union-attr]
+    database = _database(server)
     for _again in range(2):
         cluster.sql(ROLES.read_text(), database=database)
     urls = {}
@@ -288,7 +293,7 @@ def test_a_backup_of_a_server_is_restored(cluster: t.Any, server: str, tools: t.
     with _open(server) as inventory:
         _fill(inventory, tools)
         before = list(inventory.documents("certificates"))
-    database = locate(server, environ={}).server.parameters["dbname"]  # type: ignore[union-attr]
+    database = _database(server)
     there = ("-h", cluster.folder, "-U", cluster.user)
     cluster.run("pg_dump", *there, "--format=custom", "--no-owner", f"--file={cluster.folder}/dump", database)
     cluster.sql("CREATE DATABASE restored")
@@ -308,14 +313,6 @@ def test_a_backup_of_a_file_is_restored(inventory: Inventory, path: str, tools: 
     with _open(str(tmp_path / "backup.db")) as restored:
         assert len(list(restored.documents("certificates"))) == 1
         assert restored.verify_chain() == ()
-
-
-def _alembic(opened: sa.Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", migrate.SCRIPTS.replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")
-    config.attributes["connection"] = opened
-    return config
 
 
 def _value(column: t.Any) -> t.Any:
@@ -353,7 +350,7 @@ def _bare(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> t.Ite
 def test_every_released_schema_goes_up_and_down(bare: sa.Engine, released: str) -> None:
     """With rows in every table: up to what the code expects, down again to what it was, and the rows are there."""
     with connection.begin(bare, connection.ALONE, path="bare") as opened:
-        config = _alembic(opened)
+        config = migrate.configuration(opened)
         command.upgrade(config, released)
         counts = _fill_old(opened)
         command.upgrade(config, schema.HEAD)

@@ -13,7 +13,6 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import migrate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
@@ -95,10 +94,7 @@ def test_an_older_inventory_is_brought_up_to_date(path: str, tools: t.Any, clock
     os.makedirs(os.path.dirname(path), exist_ok=True)
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", migrate.SCRIPTS)
-        config.set_main_option("path_separator", "newline")
-        config.attributes["connection"] = connection
+        config = migrate.configuration(connection)
         command.upgrade(config, "0001")
         connection.exec_driver_sql("INSERT INTO hosts VALUES (1, 'lab', 'web1', 1, 1)")
         connection.exec_driver_sql("INSERT INTO scans (id, host_id, started, ended, duration, complete, partial) VALUES (1, 1, 1, 1, 1, 1, 0)")

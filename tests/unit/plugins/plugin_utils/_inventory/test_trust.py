@@ -13,7 +13,6 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -152,10 +151,8 @@ def test_the_migration_goes_both_ways(path: str, inventory: Inventory, tools: t.
     """Down to the release before it leaves the keys without their readers, up again nobody is told to read them."""
     result = tools.answer(keys=[{**KEY, "readers": ["alice"], "readers_count": 1, "everyone": False}], trust=[{**STORE, "added": [], "removed": []}])
     tools.record(inventory, result, at=clock())
-    config = Config()
-    config.set_main_option("script_location", migrate.SCRIPTS)
     with inventory._write() as opened:
-        config.attributes["connection"] = opened
+        config = migrate.configuration(opened)
         command.downgrade(config, "0003")
         assert not sa.inspect(opened).has_table("trust_stores")
     with sqlite3.connect(path) as raw:
