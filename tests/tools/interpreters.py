@@ -30,12 +30,11 @@ def find_interpreters(versions: tuple[str, ...]) -> dict[str, Path | None]:
     return {version: _first_that_runs(version, folders) for version in versions}
 
 
-def find_host_interpreters() -> dict[str, Path | None]:
-    """For each version of HOST_PYTHONS an interpreter of this machine, or what `newest_python` unpacked, which makes no virtual environment."""
-    found = find_interpreters(HOST_PYTHONS)
-    # Whoever asks may lie in the copy of the tree, below .build.
-    unpacked = [folder / f".build/python{HOST_PYTHONS[-1]}/usr/bin" for folder in Path(__file__).resolve().parents]
-    return {**found, HOST_PYTHONS[-1]: found[HOST_PYTHONS[-1]] or _first_that_runs(HOST_PYTHONS[-1], unpacked)}
+def find_host_interpreters(versions: tuple[str, ...] = HOST_PYTHONS) -> dict[str, Path | None]:
+    """The same of what hosts may have: also what `newest_python` unpacked, which makes no virtual environment."""
+    above = Path(__file__).resolve().parents  # whoever asks may lie in the copy of the tree, below .build
+    found = find_interpreters(versions)
+    return {version: path or _first_that_runs(version, [folder / f".build/python{version}/usr/bin" for folder in above]) for version, path in found.items()}
 
 
 def _folders() -> list[Path]:

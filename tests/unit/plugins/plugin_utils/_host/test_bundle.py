@@ -29,7 +29,7 @@ NEEDED_BY_ALL = {"accounts.py", "base.py", "evidence.py", "program.py"}
 
 @pytest.fixture(params=HOST_PYTHONS)
 def python(request: pytest.FixtureRequest) -> Path:
-    found = find_host_interpreters()[request.param]
+    found = find_host_interpreters((request.param,))[request.param]
     if found is None:
         pytest.skip(f"this machine has no Python {request.param}")
     return t.cast("Path", found)
