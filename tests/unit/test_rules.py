@@ -53,6 +53,14 @@ def test_no_sanity_test_is_ignored() -> None:
     assert list((ROOT / "tests/sanity").glob("ignore-*")) == []
 
 
+def test_execution_environments_get_all_that_the_controller_needs() -> None:
+    """Their list stands by itself, as what reads it follows no reference, and must not fall behind."""
+    needed, given = (
+        {line for line in (ROOT / name).read_text().splitlines() if line and line[0] != "#"} for name in ("requirements.txt", "meta/ee-requirements.txt")
+    )
+    assert needed < given
+
+
 @pytest.mark.parametrize("path", [path for path in PLUGINS if "module_utils" in path.parts], ids=relative)
 def test_host_ring_imports_the_standard_library_alone(path: Path) -> None:
     """What runs on managed hosts imports nothing of Ansible's and nothing of the controller's."""
