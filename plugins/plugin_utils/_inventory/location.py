@@ -25,7 +25,6 @@ NETWORK |= {"ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs", "lustre", "gpfs"
 # The writable layer of a container or of a live system, and memory.
 EPHEMERAL = frozenset(("overlay", "aufs", "fuse.fuse-overlayfs", "tmpfs", "ramfs"))
 
-ACCEPTED = "postgresql://user@host/database, sqlite:////absolute/path and an absolute path"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -82,7 +81,8 @@ def _home(environ: t.Mapping[str, str]) -> str:
 def _path(url: str, environ: t.Mapping[str, str]) -> str:
     scheme = _SCHEME.match(url)
     if scheme and not url.startswith("sqlite:///"):
-        raise InventoryError(f"certops_inventory begins with {scheme[1] + ':'!r}: accepted are {ACCEPTED}")
+        accepted = "accepted are postgresql://user@host/database, sqlite:////absolute/path and an absolute path"
+        raise InventoryError(f"certops_inventory begins with {scheme[1] + ':'!r}: {accepted}")
     path = unquote(url.removeprefix("sqlite:///")) if scheme else url
     if path.startswith("~/"):
         path = os.path.join(_home(environ), path[2:])
