@@ -73,7 +73,7 @@ def _evidence(connection: sa.Connection) -> dict[int, dict[str, list[str]]]:
     """Per host the values of each kind, newest first."""
     table = schema.host_evidence
     own: dict[int, dict[str, list[str]]] = collections.defaultdict(lambda: collections.defaultdict(list))
-    for row in connection.execute(table.select().order_by(table.c.last_seen.desc(), table.c.value)):
+    for row in connection.execute(table.select().order_by(table.c.scan_id.desc(), table.c.value)):
         own[row.host_id][row.kind].append(row.value)
     return own
 
@@ -175,8 +175,8 @@ def _facts(der: bytes, now: int) -> Document:
 
 def _placed(connection: sa.Connection, table: sa.Table) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
     """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
-    columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host")]
-    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id)
+    columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), schema.scans.c.seen_until.label("last_seen")]
+    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).join(schema.scans, schema.scans.c.id == table.c.scan_id)
     if "certificate" in table.c:
         certificates = schema.certificates
         columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]

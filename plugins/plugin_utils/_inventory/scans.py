@@ -46,7 +46,7 @@ def python_of(connection: sa.Connection, host: HostName) -> str | None:
     """The version of Python that a host had when it last answered."""
     hosts, evidence = schema.hosts.c, schema.host_evidence.c
     found = sa.select(evidence.value).join(schema.hosts, hosts.id == evidence.host_id).where(is_host(host), evidence.kind == "python")
-    return connection.execute(found.order_by(evidence.last_seen.desc()).limit(1)).scalar()
+    return connection.execute(found.order_by(evidence.scan_id.desc()).limit(1)).scalar()
 
 
 def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:
@@ -56,15 +56,14 @@ def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: i
     last = _last(connection, host)
     same = last is not None and last.digest == prepared.scan["digest"]
     row = prepared.scan | {"host_id": host, "same_as": last.content if last and same else None}
-    if same:
-        row |= {"scope_json": None}
+    row |= {"scope_json": None} if same else {"seen_until": time}
     scan = insert_row(connection, schema.scans, row)
     connection.execute(schema.hosts.update().where(schema.hosts.c.id == host).values(last_seen=time))
-    _put_evidence(connection, host, prepared.evidence, time=time)
-    twins = _twins(connection, host)
     if last and same:
-        _seen_again(connection, host, last.content, time=time)
-        return Recorded(scan=scan, changed=False, twins=twins, problems=prepared.problems), None
+        connection.execute(schema.scans.update().where(schema.scans.c.id == last.content).values(seen_until=time))
+        return Recorded(scan=scan, changed=False, twins=_twins(connection, host), problems=prepared.problems), None
+    _put_evidence(connection, prepared.evidence, host=host, scan=scan, time=time)
+    twins = _twins(connection, host)
     problems, gone = _put_result(connection, prepared, host=host, scan=scan, last=last)
     recorded = Recorded(scan=scan, changed=True, new_certificates=new_certificates, gone=gone, twins=twins, problems=prepared.problems + problems)
     detail = {"scan": scan, "digest": row["digest"], "complete": row["complete"], "new_certificates": new_certificates, "gone": gone}
@@ -106,17 +105,11 @@ def _last(connection: sa.Connection, host: int) -> _Last | None:
     return _Last(content=row.same_as or row.id, digest=row.digest, privileged=bool(row.privileged)) if row else None
 
 
-def _seen_again(connection: sa.Connection, host: int, content: int, *, time: int) -> None:
-    for name in _SEEN_TABLES:
-        table = schema.metadata.tables[name]
-        connection.execute(table.update().where(table.c.host_id == host, table.c.scan_id == content).values(last_seen=time))
-
-
 def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
     """Writes the rows of a result; gives the problems and how many things in files are gone."""
     time = prepared.scan["ended"]
     _put_bundles(connection, prepared.bundles, time=time)
-    seen = {"host_id": host, "scan_id": scan, "first_seen": time, "last_seen": time, "gone_at": None}
+    seen = {"host_id": host, "scan_id": scan, "first_seen": time, "gone_at": None}
     rows, problems = _stored(connection, prepared)
     for name in _SEEN_TABLES:
         upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
@@ -166,8 +159,8 @@ def _mark_gone(connection: sa.Connection, table: sa.Table, prepared: Prepared, *
     return len(gone)
 
 
-def _put_evidence(connection: sa.Connection, host: int, evidence: t.Sequence[tuple[str, str]], *, time: int) -> None:
-    rows = [{"host_id": host, "kind": kind, "value": value, "first_seen": time, "last_seen": time} for kind, value in evidence]
+def _put_evidence(connection: sa.Connection, evidence: t.Sequence[tuple[str, str]], *, host: int, scan: int, time: int) -> None:
+    rows = [{"host_id": host, "kind": kind, "value": value, "scan_id": scan, "first_seen": time} for kind, value in evidence]
     upsert(connection, schema.host_evidence, rows, keep=("first_seen",))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0005"
+HEAD = "0008"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -31,11 +31,10 @@ if sa is not None:
         return sa.Column("certificate", sa.String(64), sa.ForeignKey("certificates.sha256"), nullable=nullable, primary_key=primary_key)
 
     def _seen() -> tuple[sa.Column[int], ...]:
-        """When something was there. ``scan_id`` is the scan whose result is stored; equal scans after it only move ``last_seen``."""
+        """When something was there. ``scan_id`` is the scan that saw it last; equal scans after that one only move the scan's ``seen_until``."""
         return (
             sa.Column("scan_id", sa.Integer, sa.ForeignKey("scans.id"), nullable=False),
             sa.Column("first_seen", sa.BigInteger, nullable=False),
-            sa.Column("last_seen", sa.BigInteger, nullable=False),
             sa.Column("gone_at", sa.BigInteger),
         )
 
@@ -59,8 +58,8 @@ if sa is not None:
         _host(primary_key=True),
         sa.Column("kind", sa.String(32), primary_key=True),  # machine_id, product_uuid, ssh_host_key, address, python
         sa.Column("value", sa.Text, primary_key=True),
+        sa.Column("scan_id", sa.Integer, sa.ForeignKey("scans.id"), nullable=False),  # the scan that saw it last
         sa.Column("first_seen", sa.BigInteger, nullable=False),
-        sa.Column("last_seen", sa.BigInteger, nullable=False),
         sa.Index(None, "kind", "value"),
     )
 
@@ -77,6 +76,7 @@ if sa is not None:
         sa.Column("privileged", sa.Boolean),
         sa.Column("digest", sa.String(64)),  # null: the host gave nothing
         sa.Column("same_as", sa.Integer, sa.ForeignKey("scans.id")),  # the scan with the same result that is stored in full
+        sa.Column("seen_until", sa.BigInteger),  # the end of the last scan with this result; null where same_as has another one
         sa.Column("reason", sa.Text),  # why the host gave nothing
         sa.Column("summary_json", sa.Text),
         sa.Column("scope_json", sa.Text),  # paths done, refused (problems), skipped, left over; null where same_as says it

@@ -14,9 +14,11 @@ import typing as t
 from datetime import datetime, timezone
 
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import migrate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, ScanRecord
 
@@ -28,7 +30,7 @@ def _raw(path: str, statement: str) -> list[tuple[t.Any, ...]]:
 
 def _places(path: str) -> dict[str, tuple[bool, int, int]]:
     """Path to (is it gone, first seen, last seen)."""
-    rows = _raw(path, "SELECT path, gone_at IS NOT NULL, first_seen, last_seen FROM places")
+    rows = _raw(path, "SELECT path, gone_at IS NOT NULL, first_seen, seen_until FROM places JOIN scans ON scans.id = scan_id")
     return {row[0]: (bool(row[1]), row[2], row[3]) for row in rows}
 
 
@@ -48,7 +50,7 @@ def test_a_scan_is_stored(inventory: Inventory, path: str, tools: t.Any, clock: 
 
 
 def test_an_unchanged_host_costs_one_row(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
-    """The same result adds a scan that refers to the stored one, moves last_seen, and writes no event."""
+    """The same result adds a scan that refers to the stored one, moves the time until which that one holds, and writes no event."""
     ders = [tools.make_der(name) for name in ("a", "b")]
     skipped = {"path": "/etc/x", "reason": "FIFO, socket or device", "count": 1}
     result = tools.answer(*ders, skipped=[skipped])
@@ -61,7 +63,41 @@ def test_an_unchanged_host_costs_one_row(inventory: Inventory, path: str, tools:
     assert _places(path) == {f"/etc/tls/{index}.pem": (False, start, start + 2 * 86400) for index in (0, 1)}
     assert _raw(path, "SELECT same_as, scope_json IS NULL FROM scans ORDER BY id") == [(None, 0), (1, 1), (1, 1)]
     assert _raw(path, "SELECT count(*) FROM events") == [(1,)]
-    assert _raw(path, "SELECT first_seen, last_seen FROM host_evidence") == [(start, start + 2 * 86400)]
+    assert _raw(path, "SELECT first_seen, seen_until FROM host_evidence JOIN scans ON scans.id = scan_id") == [(start, start + 2 * 86400)]
+
+
+def test_an_unchanged_host_writes_none_of_its_things(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
+    """Not even the time: a trigger on every other table would refuse it."""
+    result = tools.answer(tools.make_der("a"))
+    tools.record(inventory, result, at=clock(), machine_id="m1")
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        tables = {row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} - {"scans", "hosts", "alembic_version"}
+        for table in tables:
+            for what in ("INSERT", "UPDATE", "DELETE"):
+                raw.execute(f"CREATE TRIGGER no_{what}_{table} BEFORE {what} ON \"{table}\" BEGIN SELECT RAISE(ABORT, '{table}'); END")
+    assert not tools.record(inventory, result, at=clock.move(days=1), machine_id="m1").changed
+    with pytest.raises(InventoryError, match="host_evidence"):
+        tools.record(inventory, tools.answer(), at=clock.move(days=1), machine_id="m1")
+
+
+def test_times_survive_the_migrations(url: str, inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """Down to the schema in which every row had its own time, which is the one of the last equal scan, and up again."""
+    stays, goes = tools.make_der("a"), tools.make_der("b")
+    result = tools.answer(stays, goes)
+    for addresses in (["192.0.2.1"], ["192.0.2.2"], ["192.0.2.2"]):
+        tools.record(inventory, result, at=clock.move(days=1), addresses=addresses)
+    tools.record(inventory, tools.answer(stays), at=clock.move(days=1), addresses=["192.0.2.2"])
+    before = {kind: list(inventory.documents(kind)) for kind in ("hosts", "places", "scans")}
+    start = int(tools.START.timestamp())
+    with inventory._write_alone() as opened:
+        command.downgrade(migrate.configuration(opened), "0005")
+        places = opened.exec_driver_sql("SELECT path, first_seen, last_seen, gone_at FROM places ORDER BY path").all()
+        evidence = opened.exec_driver_sql("SELECT value, first_seen, last_seen FROM host_evidence ORDER BY value").all()
+    day = 86400
+    assert places == [("/etc/tls/0.pem", start + day, start + 4 * day, None), ("/etc/tls/1.pem", start + day, start + 3 * day, start + 4 * day)]
+    assert evidence == [("192.0.2.1", start + day, start + day), ("192.0.2.2", start + 2 * day, start + 4 * day)]
+    with open_inventory(url, now=clock) as again:
+        assert {kind: list(again.documents(kind)) for kind in before} == before
 
 
 def test_what_is_ours_makes_no_difference(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
@@ -136,7 +172,7 @@ def test_places_that_moved_inside_a_file_are_the_same(inventory: Inventory, path
     for order in ((first, second), (second, first, second)):
         places = [tools.place(der, "/etc/tls/all.pem", entry=entry) for entry, der in enumerate(order)]
         tools.record(inventory, tools.answer(first, second, places=places), at=clock.move(days=1))
-    rows = dict(_raw(path, "SELECT certificate, entry FROM places WHERE gone_at IS NULL AND first_seen < last_seen"))
+    rows = dict(_raw(path, "SELECT certificate, entry FROM places JOIN scans ON scans.id = scan_id WHERE gone_at IS NULL AND first_seen < seen_until"))
     assert rows == {tools.sha256(first): 1, tools.sha256(second): 0}
 
 
