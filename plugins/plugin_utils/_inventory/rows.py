@@ -91,7 +91,7 @@ def _copy(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], va
     shape = f"SELECT {columns} FROM {quote(table.name)} WITH NO DATA"  # noqa: S608 -- as above
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_COPY} ON COMMIT DROP AS {shape}")
     try:
-        with connection.connection.cursor() as cursor, cursor.copy(f"COPY {_COPY} FROM STDIN") as stream:
+        with t.cast(t.Any, connection.connection.cursor()) as cursor, cursor.copy(f"COPY {_COPY} FROM STDIN") as stream:
             for row in values:
                 stream.write_row(row)
     except connection.dialect.loaded_dbapi.Error as exc:
