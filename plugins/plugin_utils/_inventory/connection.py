@@ -44,9 +44,7 @@ def open_engine(location: Location) -> sa.Engine:
     """An engine for one call on what is there, see C(make_engine)."""
     if location.server is None:
         return make_engine(location.path)
-    engine = postgres.make_engine(location.server, {"compiled_cache": _COMPILED})
-    sa.event.listen(engine, "begin", _on_begin)
-    return engine
+    return postgres.make_engine(location.server, {"compiled_cache": _COMPILED})
 
 
 def make_engine(path: str) -> sa.Engine:
@@ -56,7 +54,6 @@ def make_engine(path: str) -> sa.Engine:
     url = sa.URL.create("sqlite+pysqlite", database=path)
     engine = sa.Engine(pool, _dialect(), url, hide_parameters=True, execution_options={"compiled_cache": _COMPILED})
     sa.event.listen(engine, "connect", _on_connect)
-    sa.event.listen(engine, "begin", _on_begin)
     return engine
 
 
@@ -77,7 +74,8 @@ def _connect(path: str) -> t.Any:
 def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection]:
     """One transaction; every error of the database comes out as one sentence without values."""
     try:
-        with engine.connect().execution_options(certops_begin=how) as connection, connection.begin():
+        with engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(_BEGIN[engine.dialect.name][how])
             yield connection
     except sa.exc.DBAPIError as exc:
         # Without its cause: ansible-core 2.19 prints the text of every exception in the chain, here the whole SQL statement.
@@ -109,7 +107,3 @@ def _use_wal(connection: t.Any) -> None:
             if "locked" not in str(exc) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-def _on_begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(_BEGIN[connection.dialect.name][connection.get_execution_options().get("certops_begin", READ)])

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.paths_table import OUR_REASON
@@ -38,30 +39,45 @@ class Bundle:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that one scan brings. Rows lack the host, the scan and the times."""
+class Things:
+    """What a scan saw. Rows lack the host, the scan and the times."""
 
-    host: HostName
-    scan: Row
     coverage: Coverage
-    certificates: t.Mapping[str, bytes]
     bundles: tuple[Bundle, ...]
     tables: t.Mapping[str, tuple[Row, ...]]  # places, bundle_places, keys, services, locked_stores, records, renewers, trust_stores
     whole: tuple[str, ...]  # tables of which the host told everything, so that what it did not tell is gone
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that one scan brings. Its things are taken apart when they are asked for: who has seen the same result before never asks."""
+
+    host: HostName
+    scan: Row
+    certificates: t.Mapping[str, bytes]
     evidence: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
+    things: t.Callable[[], Things]
 
 
 def prepare(record: ScanRecord) -> Prepared:
-    """Checks and bounds the answer. Raises InventoryError for one that is not of the agreed shape."""
+    """Checks and bounds the answer. Raises InventoryError, as its things do, for one that is not of the agreed shape."""
     result = Fields(dict(record.result), "result")
     certificates, problems = _certificates(result)
     evidence = tuple(_evidence(Fields(dict(record.evidence), "host")))
     return Prepared(
         host=record.host,
         scan=_scan_row(record, result, evidence),
-        coverage=Coverage.from_result(result),
         certificates=certificates,
+        evidence=evidence,
+        problems=problems,
+        things=functools.cache(functools.partial(_things, result)),
+    )
+
+
+def _things(result: Fields) -> Things:
+    return Things(
+        coverage=Coverage.from_result(result),
         bundles=tuple(_bundle(item) for item in result.objects("bundles")),
         tables={
             "places": _unique((_place(item) for item in result.objects("places")), "path", "certificate", "alias"),
@@ -74,8 +90,6 @@ def prepare(record: ScanRecord) -> Prepared:
             "renewers": _unique((_renewer(item) for item in result.objects("renewers")), "kind", "name", "configuration"),
         },
         whole=("services", *(["renewers"] if result.value.get("renewers") is not None else [])),
-        evidence=evidence,
-        problems=problems,
     )
 
 

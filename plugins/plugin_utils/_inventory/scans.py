@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
@@ -98,6 +99,13 @@ def known_certificates(connection: sa.Connection, host: HostName) -> tuple[str, 
     return tuple(sorted(connection.execute(known).scalars()))
 
 
+def is_known(connection: sa.Connection, prepared: Prepared) -> bool:
+    """Whether the host's last scan found the same."""
+    host = connection.execute(sa.select(schema.hosts.c.id).where(is_host(prepared.host))).scalar()
+    last = None if host is None else _last(connection, host)
+    return last is not None and last.digest == prepared.scan["digest"]
+
+
 def _last(connection: sa.Connection, host: int) -> _Last | None:
     scans = schema.scans.c
     statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(scans.host_id == host, scans.digest.is_not(None))
@@ -108,7 +116,7 @@ def _last(connection: sa.Connection, host: int) -> _Last | None:
 def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
     """Writes the rows of a result; gives the problems and how many things in files are gone."""
     time = prepared.scan["ended"]
-    _put_bundles(connection, prepared.bundles, time=time)
+    _put_bundles(connection, prepared.things().bundles, time=time)
     seen = {"host_id": host, "scan_id": scan, "first_seen": time, "gone_at": None}
     rows, problems = _stored(connection, prepared)
     for name in _SEEN_TABLES:
@@ -116,7 +124,7 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
     gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in _SEEN_FILES)
     # These are found without any walk. Who is not root sees less of the processes and their configuration than root did.
     if prepared.scan["privileged"] or not (last and last.privileged):
-        for table in (schema.metadata.tables[name] for name in prepared.whole):
+        for table in (schema.metadata.tables[name] for name in prepared.things().whole):
             statement = table.update().where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None))
             connection.execute(statement.values(gone_at=time))
     return problems, gone
@@ -124,7 +132,7 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
 
 def _stored(connection: sa.Connection, prepared: Prepared) -> tuple[dict[str, tuple[Row, ...]], tuple[str, ...]]:
     """The rows whose certificates are stored, and a problem for each that names one nobody ever sent."""
-    rows = dict(prepared.tables)
+    rows = dict(prepared.things().tables)
     wanted = {row["certificate"] for row in rows["places"]} - set(prepared.certificates)
     lacking = wanted - present(connection, schema.certificates.c.sha256, wanted)
     lost = [row for row in rows["places"] if row["certificate"] in lacking]
@@ -152,7 +160,7 @@ def _mark_gone(connection: sa.Connection, table: sa.Table, prepared: Prepared, *
     """Marks what lay where the scan looked and was not seen by it."""
     keys = [column for column in table.primary_key if column.name != "host_id"]
     unseen = connection.execute(sa.select(*keys).where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None)))
-    gone = [{f"key_{name}": value for name, value in row.items()} for row in unseen.mappings() if prepared.coverage.saw(row["path"])]
+    gone = [{f"key_{name}": value for name, value in row.items()} for row in unseen.mappings() if prepared.things().coverage.saw(row["path"])]
     if gone:
         condition = [key == sa.bindparam(f"key_{key.name}") for key in keys]
         connection.execute(table.update().where(table.c.host_id == host, *condition).values(gone_at=prepared.scan["ended"]), gone)
@@ -166,8 +174,13 @@ def _put_evidence(connection: sa.Connection, evidence: t.Sequence[tuple[str, str
 
 def _twins(connection: sa.Connection, host: int) -> tuple[HostName, ...]:
     """Other hosts with the same machine-id or ssh host key."""
-    own, other, hosts = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts
-    statement = (
+    return tuple(HostName(namespace=row.namespace, name=row.name) for row in connection.execute(_select_twins(), {"host": host}))
+
+
+@functools.cache
+def _select_twins() -> sa.Select[t.Any]:
+    own, other, hosts, host = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts, sa.bindparam("host")
+    return (
         sa.select(hosts.c.namespace, hosts.c.name)
         .distinct()
         .join(other, other.c.host_id == hosts.c.id)
@@ -175,4 +188,3 @@ def _twins(connection: sa.Connection, host: int) -> tuple[HostName, ...]:
         .where(own.c.host_id == host, other.c.host_id != host, own.c.kind.in_(IDENTIFYING))
         .order_by(hosts.c.namespace, hosts.c.name)
     )
-    return tuple(HostName(namespace=row.namespace, name=row.name) for row in connection.execute(statement))

@@ -157,7 +157,11 @@ class Inventory:
     def record_scan(self, scan: ScanRecord) -> Recorded:
         """Stores what a host answered; only what really was looked at can become gone."""
         prepared = prepare(scan)
-        rows, names = self._new_certificates(prepared.certificates)
+        with self._read() as connection:
+            known = scans.is_known(connection, prepared)
+        rows, names = self._new_certificates({} if known else prepared.certificates)
+        if not known:
+            prepared.things()  # here and not where others wait for the end of the transaction
         with self._write() as connection:
             certificates.add(connection, rows, names, time=prepared.scan["ended"])
             recorded, event = scans.record(connection, prepared, new_certificates=len(rows))
@@ -295,6 +299,8 @@ class Inventory:
 
     def _new_certificates(self, ders: t.Mapping[str, bytes]) -> tuple[list[certificates.Row], list[certificates.Row]]:
         """The rows of those that are not stored yet. Taking them apart takes longest: outside the transaction that writes them."""
+        if not ders:
+            return [], []
         with self._read() as connection:
             missing = certificates.missing(connection, ders)
         return certificates.parsed({sha256: ders[sha256] for sha256 in sorted(missing)})

@@ -21,10 +21,13 @@ INTEGER_LIMIT = 2**63
 DEPTH_LIMIT = 20
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def clean_text(text: str, *, limit: int = TEXT_LIMIT) -> str:
     """Without NUL and lone surrogates, and never longer than ``limit`` and a marker that keeps different texts different."""
+    if len(text) <= limit and text.isascii() and "\0" not in text:
+        return text
     clean = _UNSTORABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text[: limit + 1])
     if len(text) <= limit:
         return clean
@@ -52,7 +55,7 @@ def clean_value(value: t.Any, *, depth: int = DEPTH_LIMIT) -> t.Any:
 
 def canonical_json(value: t.Any) -> str:
     """The one JSON text of a value: sorted names, no blanks, ASCII only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest_of(value: t.Any) -> str:
