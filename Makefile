@@ -42,7 +42,8 @@ torture: install
 	@tests/torture/run
 
 # make bench    speed beside peers and floors, as ratios (needs root; WRITE=1 writes docs/speed.md)
-bench: install
+bench:
+	@$(install) requirements-dev.txt
 	@tests/bench/run $(if $(WRITE),--write)
 
 # make clean    removes what the others made

@@ -17,6 +17,7 @@ from figures import Figure, Goal, Sample, scaled
 from fleet import Fleet
 from listeners import LISTENERS, listening
 from measure import STATE, BenchError, Controller, measured
+from nights import CERTIFICATES, pattern
 from tree import build
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
@@ -26,8 +27,13 @@ FEW, MANY = 1, 100
 SIZES = (10, 20, 50, 100)
 PIPELINED = 5
 ROUNDS = 10
-WITHOUT_FLEET = {"tree", "endpoints"}
+WITHOUT_FLEET = {"tree", "endpoints", "nights"}
+FLEETS = (1_000, 10_000, 100_000)  # hosts whose answers are made up
+ROWS = 100_000  # certificates written at once
 LINES = {"peer_ping": "ping", "discover": "discover", "rotate": "rotate, nothing due"}
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from postgresql import Cluster  # noqa: E402 -- it lies elsewhere
 
 Grown = dict[str, dict[int, list[Sample]]]
 
@@ -40,6 +46,7 @@ class Bench:
     fleet: Fleet
     repeats: int
     grown: Grown = field(default_factory=dict)
+    nights: Grown = field(default_factory=dict)
 
     def play(self, playbook: str, *, names: int | None = None, pipelining: bool = False) -> Sample:
         return self.controller.play(playbook, self.fleet.inventory(names or len(self.fleet.hosts)), pipelining=pipelining)
@@ -196,10 +203,50 @@ def endpoint_figures(bench: Bench) -> t.Iterator[Figure]:
     yield Figure(what, tuple(sides["ours"]), tuple(sides["floor"]), Goal("at least", 0.75))
 
 
+def night_figures(bench: Bench) -> t.Iterator[Figure]:
+    """Nights of fleets that are only made up, recorded in a file; and many rows at once where a million certificates are."""
+    path = STATE / "nights.db"
+    for hosts in FLEETS:
+        for file in STATE.glob("nights.db*"):
+            file.unlink()
+        for told in lines_of("nights", str(path), hosts):
+            if told["night"] == "size":
+                size = told["bytes"] / told["certificates"] / 1000
+            else:
+                sample = Sample(told["seconds"], told["processor"], told["memory"])
+                bench.nights.setdefault(told["night"], {})[hosts] = [sample]
+    few, many = FLEETS[0], FLEETS[-1]
+    for night, runs in bench.nights.items():
+        times = [tuple(1000 * one.processor / hosts for one in runs[hosts]) for hosts in (many, few)]
+        yield Figure(f"{night} night of {many} hosts recorded, processor time for a host; of {few}", times[0], times[1], Goal("at most", 2), unit="ms")
+    memory = [tuple(one.memory for runs in bench.nights.values() for one in runs[hosts]) for hosts in (many, few)]
+    yield Figure(f"memory with {many} hosts; with {few}", memory[0], memory[1], Goal("at most", 1.1), unit="MB")
+    yield Figure("a certificate with five places in the file; its own bytes", (size,), (len(pattern()) / 1000,), Goal("at most", 1), unit="kB", asked=False)
+    yield row_figure(str(path), f"a file with {many * CERTIFICATES} certificates; sqlite3 executemany")
+    with Cluster() as cluster:
+        cluster.sql("CREATE DATABASE bench")
+        yield row_figure(cluster.url("bench"), "PostgreSQL; COPY and upsert")
+
+
+def row_figure(url: str, what: str) -> Figure:
+    """Certificates with names and places that are there already, against the driver with rows and statements that are ready."""
+    runs = list(lines_of("upserts", url, ROWS))
+    sides = (tuple(run[side] for run in runs) for side in ("ours", "floor"))
+    return Figure(f"{ROWS} certificates with names and places written again, {what}", *sides, Goal("at most", 1.67))
+
+
+def lines_of(script: str, url: str, number: int) -> t.Iterator[dict[str, t.Any]]:
+    """What a program beside this one prints, line by line."""
+    argv = [sys.executable, str(pathlib.Path(__file__).with_name(f"{script}.py")), url, str(number)]
+    for line in subprocess.run(argv, capture_output=True, check=True, text=True).stdout.splitlines():
+        yield json.loads(line)
+
+
 COMPARISONS: dict[str, t.Callable[[Bench], t.Iterator[Figure]]] = {
     "tree": tree_figures,
     "endpoints": endpoint_figures,
     "ping": ping_figures,
     "rotation": rotation_figures,
     "growth": growth_figures,
+    "nights": night_figures,
 }

@@ -24,7 +24,15 @@ from fleet import Fleet
 from measure import ROOT, STATE, BenchError, Controller
 
 DOCS = ROOT / "docs"
-CHARTS = (("seconds", "Time of a run", "seconds"), ("memory", "Memory of the greatest process of the controller", "megabytes"))
+# What of a sample, the name of the file, what it shows and in which unit.
+CHARTS = (
+    ("seconds", "seconds", "Time of a run", "seconds"),
+    ("memory", "memory", "Memory of the greatest process of the controller", "megabytes"),
+)
+NIGHT_CHARTS = (
+    ("seconds", "nights", "Time to record a night", "seconds"),
+    ("memory", "nights-memory", "Memory of the process that records", "megabytes"),
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -36,7 +44,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compared(asked: argparse.Namespace) -> tuple[list[Figure], Grown]:
+def compared(asked: argparse.Namespace) -> tuple[list[Figure], Bench]:
     """Run the comparisons and print each line as soon as it is known."""
     figures: list[Figure] = []
     bench = Bench(Controller(), Fleet(asked.hosts), asked.repeats)
@@ -51,7 +59,7 @@ def compared(asked: argparse.Namespace) -> tuple[list[Figure], Grown]:
     finally:
         bench.fleet.remove()
         bench.controller.close()
-    return figures, bench.grown
+    return figures, bench
 
 
 def start(bench: Bench) -> None:
@@ -78,28 +86,30 @@ def growth_table(grown: Grown) -> str:
         for names in sizes:
             yield [str(names), *(f"{rounded(median(runs[names], 'seconds'))} s, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
 
-    return markdown(("hosts", *(LINES[playbook] for playbook in grown)), cells(next(iter(grown.values()))))
+    return markdown(("hosts", *grown), cells(next(iter(grown.values()))))
 
 
 def median(samples: t.Iterable[Sample], name: str) -> float:
     return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
-def write(figures: t.Sequence[Figure], grown: Grown, folder: pathlib.Path, asked: t.Collection[str]) -> None:
+def write(figures: t.Sequence[Figure], bench: Bench, folder: pathlib.Path, asked: t.Collection[str]) -> None:
     """Put the figures into the page, and beside it the charts where there are any."""
     page = folder / "speed.md"
     page.write_text(replaced(page.read_text(), "figures", f"{machine(asked)}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}"))
-    if grown:
-        write_growth(grown, page)
+    if bench.grown:
+        write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS)
+    if bench.nights:
+        write_growth(bench.nights, page, "nights", NIGHT_CHARTS)
 
 
-def write_growth(grown: Grown, page: pathlib.Path) -> None:
-    """Put the times for each number of hosts into the page, and their charts beside it."""
-    pictures = "\n\n".join(f"![{what}](speed-{name}.svg)" for name, what, _unit in CHARTS)
-    page.write_text(replaced(page.read_text(), "growth", f"{growth_table(grown)}\n\n{pictures}"))
-    for name, what, unit in CHARTS:
-        series = {LINES[playbook]: [(names, median(samples, name)) for names, samples in runs.items()] for playbook, runs in grown.items()}
-        (page.parent / f"speed-{name}.svg").write_text(chart(what, "hosts", unit, series))
+def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]]) -> None:
+    """Put what each number of hosts took into a section of the page, and the charts of it beside it."""
+    pictures = "\n\n".join(f"![{what}](speed-{file}.svg)" for _name, file, what, _unit in charts)
+    page.write_text(replaced(page.read_text(), section, f"{growth_table(grown)}\n\n{pictures}"))
+    for name, file, what, unit in charts:
+        series = {line: [(names, median(samples, name)) for names, samples in runs.items()] for line, runs in grown.items()}
+        (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", unit, series))
 
 
 def interrupted(_number: int, _frame: object) -> None:
@@ -111,12 +121,12 @@ def main() -> int:
     STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        figures, grown = compared(asked)
+        figures, bench = compared(asked)
     except BenchError as exc:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     if asked.write:
-        write(figures, grown, DOCS, asked.only)
+        write(figures, bench, DOCS, asked.only)
     met = [figure.goal.met(figure.ratio) for figure in figures if figure.asked]
     print(f"bench: {sum(met)} of {len(met)} goals met")
     return 0
