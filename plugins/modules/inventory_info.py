@@ -36,10 +36,28 @@ options:
         lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
         from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
+      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), of C(hosts_lacking) why each does not, and which
+        C(addresses_without_host) were seen serving certificates though no host that is known has them.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, renewers, scans, issuances, issuers, events]
+    choices:
+      - hosts
+      - coverage
+      - certificates
+      - places
+      - endpoints
+      - bundles
+      - keys
+      - trust_stores
+      - crls
+      - requests
+      - services
+      - renewers
+      - scans
+      - issuances
+      - issuers
+      - events
     default: certificates
   select:
     description:
@@ -68,6 +86,11 @@ EXAMPLES = r"""
     kind: hosts
     select: "[?last_scan.reason].{host: host, why: last_scan.reason}"
   register: silent
+
+- name: How much of the fleet was seen, and what was not
+  certops.fleet.inventory_info:
+    kind: coverage
+  register: seen
 
 - name: Keys that others can read, or that lie in more than one place
   certops.fleet.inventory_info:

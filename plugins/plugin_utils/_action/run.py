@@ -106,9 +106,9 @@ def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, 
     return args
 
 
-def _checked(action: t.Any, variables: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _checked(action: t.Any, variables: dict[str, t.Any], spec: Mapping[str, t.Any], rules: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The task's arguments as plain values, after everything that can be refused before a host is asked."""
-    args = checked_arguments(_with_shared(action, variables, spec), spec, SHARED)
+    args = checked_arguments(_with_shared(action, variables, spec), spec, SHARED, **rules)
     if args.get("services"):
         check_entries(args["services"])
     if "certops_serial" in variables:
@@ -116,12 +116,14 @@ def _checked(action: t.Any, variables: dict[str, t.Any], spec: Mapping[str, t.An
     return args
 
 
-def run_action(action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[str, t.Any], work: t.Callable[[Task], dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The result of C(work); what it says in a ValueError becomes the message of a failed task."""
+def run_action(
+    action: t.Any, task_vars: dict[str, t.Any] | None, spec: Mapping[str, t.Any], work: t.Callable[[Task], dict[str, t.Any]], **rules: t.Any
+) -> dict[str, t.Any]:
+    """The result of C(work); what it says in a ValueError becomes the message of a failed task. C(rules) are those of checked_arguments."""
     variables = task_vars or {}
     unknown = unknown_variables(variables)  # often why something is missing
     try:
-        args = _checked(action, variables, spec)
+        args = _checked(action, variables, spec, rules)
         with ExitStack() as end:
             result = work(Task(action, variables, args, end))
     except ValueError as exc:

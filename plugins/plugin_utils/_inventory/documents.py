@@ -16,6 +16,7 @@ from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.covered import coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
@@ -364,8 +365,13 @@ def _events(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
 
 
+def _coverage(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    return coverage(_hosts(connection, now), _endpoints(connection, now))
+
+
 KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "hosts": _hosts,
+    "coverage": _coverage,
     "certificates": _certificates,
     "places": _places,
     "endpoints": _endpoints,

@@ -108,7 +108,9 @@ def is_known(connection: sa.Connection, prepared: Prepared) -> bool:
 
 def _last(connection: sa.Connection, host: int) -> _Last | None:
     scans = schema.scans.c
-    statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(scans.host_id == host, scans.digest.is_not(None))
+    merged = sa.select(sa.func.coalesce(schema.hosts.c.compared_after, 0)).where(schema.hosts.c.id == host).scalar_subquery()
+    compared = (scans.host_id == host, scans.digest.is_not(None), scans.id > merged)
+    statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(*compared)
     row = connection.execute(statement.order_by(scans.id.desc()).limit(1)).first()
     return _Last(content=row.same_as or row.id, digest=row.digest, privileged=bool(row.privileged)) if row else None
 
@@ -179,7 +181,8 @@ def _twins(connection: sa.Connection, host: int) -> tuple[HostName, ...]:
 
 @functools.cache
 def _select_twins() -> sa.Select[t.Any]:
-    own, other, hosts, host = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts, sa.bindparam("host")
+    own, other, hosts = schema.host_evidence.alias(), schema.host_evidence.alias(), schema.hosts
+    host: sa.BindParameter[int] = sa.bindparam("host")
     return (
         sa.select(hosts.c.namespace, hosts.c.name)
         .distinct()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0008"
+HEAD = "0009"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -49,6 +49,7 @@ if sa is not None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("first_seen", sa.BigInteger, nullable=False),
         sa.Column("last_seen", sa.BigInteger),  # null: it never answered
+        sa.Column("compared_after", sa.Integer),  # scans up to this one are not compared with the next: they are of two hosts that were merged
         sa.UniqueConstraint("namespace", "name"),
     )
 

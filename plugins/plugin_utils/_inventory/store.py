@@ -12,7 +12,7 @@ import os
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, issuances, migrate, scans, seen
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, hosts, issuances, migrate, scans, seen
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import (
     ALONE,
     MEMORY,
@@ -198,6 +198,26 @@ class Inventory:
             if event:
                 self._append(connection, event)
         return scan
+
+    @_again
+    def rename_host(self, host: HostName, to: HostName, *, check: bool = False) -> bool:
+        """Gives a host another name and tells whether that changed anything; ``check`` only says what would be."""
+        return self._change_host(hosts.rename, host, to, check=check)
+
+    @_again
+    def merge_host(self, host: HostName, into: HostName, *, check: bool = False) -> bool:
+        """Makes one host of two and tells whether that changed anything; ``check`` only says what would be."""
+        return self._change_host(hosts.merge, host, into, check=check)
+
+    def _change_host(self, change: t.Callable[[sa.Connection, HostName, HostName], Event | None], host: HostName, to: HostName, *, check: bool) -> bool:
+        with self._write_alone() as connection:
+            tried = connection.begin_nested()
+            event = change(connection, host, to)
+            if check:
+                tried.rollback()
+            elif event:
+                self._append(connection, event)
+        return event is not None
 
     @_again
     def append_event(self, kind: str, *, subject: str, host: HostName | None = None, detail: t.Mapping[str, t.Any] | None = None) -> int:

@@ -1,0 +1,60 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How much of each namespace the inventory has seen: what is known with its denominator, and what lacks with its reason."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+Document = dict[str, t.Any]
+NEVER = "it was never scanned as a whole"
+UNPRIVILEGED = "it was scanned without root"
+INCOMPLETE = "the scan did not see everything it was to see"
+SILENT = "it gave nothing"
+
+
+def coverage(hosts: t.Iterable[Document], endpoints: t.Iterable[Document]) -> t.Iterator[Document]:
+    """One document for each namespace, from the documents of hosts and endpoints."""
+    known, without = collections.defaultdict(list), collections.defaultdict(set)
+    for host in hosts:
+        known[host["namespace"]].append(host)
+    for endpoint in endpoints:
+        if endpoint["sha256"] is not None and not endpoint["linked"] and endpoint["gone_at"] is None:
+            without[endpoint["namespace"]].add(_address(endpoint))
+    for namespace in sorted({*known, *without}):
+        yield _of_namespace(namespace, known[namespace], sorted(without[namespace]))
+
+
+def _of_namespace(namespace: str, hosts: t.Sequence[Document], without: t.Sequence[str]) -> Document:
+    lacking = [{"host": host["host"], "reason": reason} for host in hosts for reason in [lack(host)] if reason]
+    scans = [host["last_scan"]["ended"] for host in hosts if host["last_scan"]]
+    return {
+        "namespace": namespace,
+        "hosts_known": len(hosts),
+        "hosts_answered": sum(host["last_seen"] is not None for host in hosts),
+        "hosts_complete": len(hosts) - len(lacking),
+        "hosts_lacking": lacking,
+        "addresses_without_host": list(without),
+        "oldest_scan": min(scans, default=None),
+        "newest_scan": max(scans, default=None),
+    }
+
+
+def lack(host: Document) -> str | None:
+    """Why a host does not count as scanned completely; None where it does."""
+    scan = host["last_scan"]
+    if scan is None:
+        return NEVER
+    if scan["reason"]:
+        return f"{SILENT}: {scan['reason']}"
+    if not scan["complete"]:
+        return INCOMPLETE
+    return None if scan["privileged"] else UNPRIVILEGED
+
+
+def _address(endpoint: Document) -> str:
+    address = endpoint["address"] or endpoint["target"]
+    return f"[{address}]:{endpoint['port']}" if ":" in address else f"{address}:{endpoint['port']}"
