@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import typing as t
 
@@ -12,16 +13,33 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import build_report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import write_report
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import NAMES, policy, standard
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.register import Certificates, open_keys, register, subjects
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.requirements import Settings
 
-ARGUMENT_SPEC: dict[str, t.Any] = {"path": {"type": "path", "required": True}, "inventory": {"type": "str"}}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "organisation": {"type": "str", "default": ""},
+    "policy_owner": {"type": "str", "default": ""},
+    "contact": {"type": "str", "default": ""},
+    "max_due": {"type": "str", "default": ""},
+    "cache_days": {"type": "int", "default": 7},
+    "inventory": {"type": "str"},
+}
 
 
 def report(task: Task) -> dict[str, t.Any]:
+    settings = Settings(**{field.name: task.args[field.name] for field in dataclasses.fields(Settings)})
     with task.inventory(create=task.check_mode) as inventory:
         served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
         places = itertools.chain(inventory.documents("places"), served)
-        built = build_report(inventory.documents("hosts"), inventory.documents("certificates"), places, now(), inventory.documents("services"))
-    paths = write_report(task.args["path"], built, write=not task.check_mode)
+        issuers = tuple(inventory.documents("issuers"))
+        certificates = Certificates(subjects(issuers))
+        passing = certificates.passing(inventory.documents("certificates"))
+        built = build_report(inventory.documents("hosts"), passing, places, now(), inventory.documents("services"))
+        papers = (policy(settings, issuers), standard(settings), register(settings, built, certificates, open_keys(inventory.documents("keys"))))
+    built = dataclasses.replace(built, documents=tuple(NAMES.items()))
+    paths = write_report(task.args["path"], built, papers, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}
 
 

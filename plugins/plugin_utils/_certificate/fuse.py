@@ -41,6 +41,12 @@ def _limit(max_due: t.Any, declared: int) -> tuple[float, str]:
     return (declared * number / 100 if text.endswith("%") else number), text
 
 
+def limit_words(max_due: t.Any = None) -> str:
+    """The limit as documents name it: a number of certificates, or a share of the declared. Raises FuseError."""
+    words = _limit(max_due, 0)[1]
+    return f"{words} of the declared" if words.endswith("%") else words
+
+
 def check_fuse(declared: int, due: int, *, max_due: t.Any = None, force: bool = False) -> Fuse:
     """Counts of one run, C(max_due) as a number or a percentage of the declared. Default: more than 10 and more than 20 %."""
     limit, words = _limit(max_due, declared)

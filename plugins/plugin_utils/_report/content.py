@@ -37,7 +37,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is written: C(generated) as C(2026-11-23T12:00:00Z), figures, and rows of plain values."""
+    """What is written: C(generated) as C(2026-11-23T12:00:00Z), figures, and rows of plain values. C(documents) are name and title of those beside it."""
 
     generated: str
     figures: Row
@@ -45,6 +45,7 @@ class Report:
     hosts: tuple[Row, ...]
     not_loaded: tuple[Row, ...] = ()
     locked: tuple[Row, ...] = ()
+    documents: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> Row:
         rows = {"places": self.places, "hosts": self.hosts, "not_loaded": self.not_loaded, "locked": self.locked}
@@ -64,7 +65,7 @@ def _key(certificate: Document) -> str:
     return f"{certificate.get('public_key_type') or '?'} {data.get('size') or data.get('exponent_size') or ''}".strip()
 
 
-def _facts(certificate: Document) -> Row:
+def certificate_facts(certificate: Document) -> Row:
     names = [str(name) for name in certificate.get("subject_alt_name") or ()]
     first = names[0].partition(":")[2] if names else ""
     return {
@@ -151,7 +152,7 @@ def build_report(
     hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime, services: t.Iterable[Document] = ()
 ) -> Report:
     """From the documents of the inventory; what is gone is left out. Stores that nobody could open stand apart from the places that were read."""
-    facts = {certificate["sha256"]: _facts(certificate) for certificate in certificates}
+    facts = {certificate["sha256"]: certificate_facts(certificate) for certificate in certificates}
     rows: list[Row] = []
     locked: list[Row] = []
     held: Held = {}
@@ -159,7 +160,7 @@ def build_report(
         if place.get("gone_at") is None and place.get("state") == "locked":
             locked.append(locked_row(place))
         elif place.get("gone_at") is None:
-            rows.append(place_row(place, facts.get(place["sha256"], _facts({}))))
+            rows.append(place_row(place, facts.get(place["sha256"], certificate_facts({}))))
             _hold(held, place, rows[-1])
     rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
     host_rows, stale = tuple(map(host_row, hosts)), tuple(not_loaded_rows(services, facts, held))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import html
 import io
 import json
 import pathlib
@@ -52,15 +53,22 @@ def _script_json(value: t.Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _source_hash(page: str, element: str) -> str:
+def source_hash(page: str, element: str) -> str:
     """The hash by which the page's own policy allows its one script and its one style (CSP level 3)."""
     content = page.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
     return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
 
 
+def _links(documents: t.Iterable[tuple[str, str]]) -> str:
+    """The documents beside the page, each in both formats."""
+    links = [f'<a href="{name}.html">{html.escape(title)}</a> (<a href="{name}.md">Markdown</a>)' for name, title in documents]
+    return f'<p class="soft" id="documents">Documents: {", ".join(links)}</p>' if links else ""
+
+
 def to_html(report: Report) -> str:
     """The self-contained page: nothing is loaded, and nothing but its own script runs."""
     page = PAGE.read_text(encoding="utf-8")
-    own = f"script-src {_source_hash(page, 'script')}; style-src {_source_hash(page, 'style')}"
+    own = f"script-src {source_hash(page, 'script')}; style-src {source_hash(page, 'style')}"
     policy = f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
-    return page.replace("@POLICY@", policy, 1).replace("@DATA@", _script_json(report.to_json()), 1)
+    page = page.replace("@POLICY@", policy, 1).replace("@DOCUMENTS@", _links(report.documents), 1)
+    return page.replace("@DATA@", _script_json(report.to_json()), 1)

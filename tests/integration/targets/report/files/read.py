@@ -11,29 +11,42 @@ import sys
 
 
 class Page(html.parser.HTMLParser):
-    """Counts scripts, and lists what the page would load."""
+    """Counts scripts, and lists what the page would load and what it links to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scripts = 0
         self.loaded: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.scripts += tag == "script"
-        self.loaded += [str(value) for name, value in attrs if name in ("src", "href", "data", "srcset") and not str(value).startswith("#")]
+        named = [str(value) for name, value in attrs if name in ("src", "href", "data", "srcset") and not str(value).startswith("#")]
+        if tag == "a":
+            self.links += named
+        else:
+            self.loaded += named
+
+
+def read(path: pathlib.Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
 
 
 def main(folder: pathlib.Path) -> None:
     with (folder / "places.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    page = Page()
-    page.feed((folder / "index.html").read_text(encoding="utf-8"))
+    page, papers = read(folder / "index.html"), [read(path) for path in sorted(folder.glob("*.html")) if path.name != "index.html"]
     json.loads((folder / "report.json").read_text(encoding="utf-8"))
     told = {
         "paths": [row["path"] for row in rows if row["path"].endswith("/r.pem")],
         "formulas": [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@")) and not cell[1:].isdigit()],
         "scripts": page.scripts,
         "loaded": page.loaded,
+        "links": page.links,
+        "dead": [link for each in (page, *papers) for link in each.links if not (folder / link).is_file()],
+        "papers": [paper.scripts + len(paper.loaded) for paper in papers],
         "modes": sorted({f"{path.stat().st_mode & 0o777:04o}" for path in folder.iterdir()}),
     }
     print(json.dumps(told))

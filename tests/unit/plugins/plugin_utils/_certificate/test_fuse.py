@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.fuse import FuseError, check_fuse
+from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.fuse import FuseError, check_fuse, limit_words
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,12 @@ def test_limit(declared: int, due: int, max_due: object, allowed: bool) -> None:
     fuse = check_fuse(declared, due, max_due=max_due)
     assert fuse.allowed is allowed
     assert f"{due} of {declared}" in fuse.text
+
+
+@pytest.mark.parametrize(("max_due", "words"), [(None, "10 and 20 % of the declared"), (50, "50"), ("20%", "20% of the declared")])
+def test_words(max_due: object, words: str) -> None:
+    """Documents name the limit as it is set."""
+    assert limit_words(max_due) == words
 
 
 def test_force() -> None:
