@@ -21,6 +21,8 @@ SHARED = {
     "store_passwords": "certops_store_passwords",
 }
 KNOWN = tuple(sorted((*SHARED.values(), "certops_environment", "certops_serial")))
+# Set by the inventory plugin of the collection; what a user writes there is lost.
+GIVEN = ("certops_certificates_found",)
 
 
 class SerialError(ValueError):
@@ -29,7 +31,7 @@ class SerialError(ValueError):
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """One sentence for each variable that begins as ours do and is none of them; the same for every host, so that Ansible prints it once."""
-    return [_unknown(name) for name in sorted(name for name in names if name.startswith(PREFIX) and name not in KNOWN)]
+    return [_unknown(name) for name in sorted(name for name in names if name.startswith(PREFIX) and name not in (*KNOWN, *GIVEN))]
 
 
 def _unknown(name: str) -> str:

@@ -12,7 +12,18 @@ import os
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import certificates, documents, endpoints, events, hosts, issuances, migrate, scans, seen
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
+    certificates,
+    documents,
+    endpoints,
+    events,
+    hosts,
+    issuances,
+    migrate,
+    on_hosts,
+    scans,
+    seen,
+)
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import (
     ALONE,
     MEMORY,
@@ -316,6 +327,16 @@ class Inventory:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
         with self._read() as connection:
             yield from documents.documents(connection, kind, now=self._now())
+
+    def host_names(self, namespace: str | None = None) -> t.Iterator[tuple[str, str]]:
+        """Namespace and name of every host."""
+        with self._read() as connection:
+            yield from on_hosts.host_names(connection, namespace)
+
+    def on_hosts(self, namespace: str | None = None) -> t.Iterator[dict[str, t.Any]]:
+        """The certificates that hosts have in use or installed, one row a place, see ``on_hosts.on_hosts``."""
+        with self._read() as connection:
+            yield from on_hosts.on_hosts(connection, namespace)
 
     def _new_certificates(self, ders: t.Mapping[str, bytes]) -> tuple[list[certificates.Row], list[certificates.Row]]:
         """The rows of those that are not stored yet. Taking them apart takes longest: outside the transaction that writes them."""

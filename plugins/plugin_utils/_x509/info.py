@@ -343,3 +343,12 @@ def certificate_info(der: bytes, *, now: datetime | None = None) -> Fields:
         warnings.simplefilter("ignore")
         fields = _read_all(der, now or datetime.now(timezone.utc), problems)
     return {**UNKNOWN, **fields, "sha256": digest.hexdigest(), "fingerprints": {"sha256": digest.digest().hex(":")}, "problem": "; ".join(problems) or None}
+
+
+def elliptic_size(der: bytes) -> int | None:
+    """Bits of the curve that a certificate's key lies on, None where that cannot be told."""
+    try:
+        return int(x509.load_der_x509_certificate(der).public_key().key_size)  # type: ignore[union-attr]
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm, x509.InvalidVersion):  # the key of a certificate that is broken elsewhere
+        size = (certificate_info(der)["public_key_data"] or {}).get("exponent_size")
+        return None if size is None else int(size)

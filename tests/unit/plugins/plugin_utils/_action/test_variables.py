@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import KNOWN, SerialError, check_serial, unknown_variables
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import GIVEN, KNOWN, SerialError, check_serial, unknown_variables
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 
@@ -33,14 +33,14 @@ def test_a_misspelled_variable_is_told(name: str, advice: str) -> None:
 
 def test_what_is_known_or_does_not_begin_so_is_not_told() -> None:
     """Variables of users are their own."""
-    assert unknown_variables([*KNOWN, "certop_certificates", "my_certops_inventory", "discover_path", "Certops_x"]) == []
+    assert unknown_variables([*KNOWN, *GIVEN, "certop_certificates", "my_certops_inventory", "discover_path", "Certops_x"]) == []
 
 
 def test_every_variable_that_is_read_is_known() -> None:
     """Those that plugins, roles and playbooks name, and no others."""
     files = [path for kind in ("plugins", "roles", "playbooks") for path in (ROOT / kind).rglob("*") if path.suffix in (".py", ".yml")]
     read = {name for path in files for name in re.findall(r"[\"' ](certops_[a-z_]+[a-z])[\"' ]", path.read_text(encoding="utf-8"))}
-    assert read - {"certops_begin"} == set(KNOWN)
+    assert read - {"certops_begin"} == {*KNOWN, *GIVEN}
 
 
 @pytest.mark.parametrize("value", [1, "5", "10%", [1, "50%"], 0])

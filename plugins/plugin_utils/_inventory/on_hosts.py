@@ -1,0 +1,85 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which certificates hosts have in use or installed, one row a place, as columns of the database: no certificate is taken apart for it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
+
+Row = dict[str, t.Any]
+USUAL_ELLIPTIC = 256  # the column key_size has nothing for elliptic curves
+OF_CERTIFICATE = ("common_name", "serial", "issuer_json", "not_after", "key_type", "key_size", "self_issued")
+
+
+def host_names(connection: sa.Connection, namespace: str | None) -> t.Iterator[tuple[str, str]]:
+    """Namespace and name of every host, or of those of one namespace."""
+    hosts = schema.hosts.c
+    statement = sa.select(hosts.namespace, hosts.name).order_by(hosts.namespace, hosts.name)
+    for row in connection.execute(_within(statement, hosts.namespace, namespace)):
+        yield row.namespace, row.name
+
+
+def on_hosts(connection: sa.Connection, namespace: str | None) -> t.Iterator[Row]:
+    """Every place of a host's that raises alarms and is not gone: files first, then what its listeners showed.
+
+    Each has namespace, host, path, class, services_json, sha256, OF_CERTIFICATE, the first alternative C(name) and whether it is C(revoked).
+    """
+    sizes = _elliptic_sizes(connection)
+    for row in connection.execute(_files(namespace)).mappings():
+        yield _with_size({**row}, sizes)
+    for row in connection.execute(_listeners(namespace)).mappings():
+        own = {name: row[name] for name in row if name not in ("target", "port", "asked")}
+        shown = {"path": endpoint_place(row["target"], row["port"], row["asked"]), "class": "in_use", "services_json": "[]"}
+        yield _with_size({**own, **shown}, sizes)
+
+
+def _files(namespace: str | None) -> t.Any:
+    places, hosts = schema.places, schema.hosts.c
+    source = places.join(schema.hosts, hosts.id == places.c.host_id)
+    statement = _select(places.c.path, places.c["class"], places.c.services_json, of=places, source=source)
+    wanted = statement.where(places.c.gone_at.is_(None), places.c["class"].in_(ALARMED))
+    return _within(wanted, hosts.namespace, namespace).order_by(hosts.namespace, hosts.name, places.c.path, places.c.certificate, places.c.alias)
+
+
+def _listeners(namespace: str | None) -> t.Any:
+    endpoints, hosts = schema.endpoints, schema.hosts.c
+    source = endpoints.join(schema.hosts, hosts.id == endpoints.c.host_id)
+    statement = _select(endpoints.c.target, endpoints.c.port, endpoints.c.name.label("asked"), of=endpoints, source=source)
+    wanted = statement.where(endpoints.c.gone_at.is_(None))
+    return _within(wanted, hosts.namespace, namespace).order_by(hosts.namespace, hosts.name, *endpoints.primary_key)
+
+
+def _select(*columns: t.Any, of: sa.Table, source: t.Any) -> t.Any:
+    certificates, names, issuances = schema.certificates.c, schema.certificate_names.c, schema.issuances.c
+    first = sa.select(names.name).where(names.certificate == of.c.certificate, names.position == 0).scalar_subquery()
+    revoked = sa.exists().where(issuances.certificate == of.c.certificate, issuances.state == "revoked")
+    about = [certificates.sha256, *(certificates[name] for name in OF_CERTIFICATE), first.label("name"), revoked.label("revoked")]
+    joined = source.join(schema.certificates, certificates.sha256 == of.c.certificate)
+    return sa.select(schema.hosts.c.namespace, schema.hosts.c.name.label("host"), *columns, *about).select_from(joined)
+
+
+def _within(statement: t.Any, column: sa.Column[t.Any], namespace: str | None) -> t.Any:
+    return statement if namespace is None else statement.where(column == namespace)
+
+
+def _elliptic_sizes(connection: sa.Connection) -> dict[str, int | None]:
+    """Of the keys on curves of another size than the usual one."""
+    certificates, places, endpoints = schema.certificates.c, schema.places.c, schema.endpoints.c
+    alarmed = sa.exists().where(places.certificate == certificates.sha256, places.gone_at.is_(None), places["class"].in_(ALARMED))
+    shown = sa.exists().where(endpoints.certificate == certificates.sha256, endpoints.gone_at.is_(None))
+    statement = sa.select(certificates.sha256, certificates.der).where(certificates.key_type == "ECC", sa.or_(alarmed, shown))
+    sizes = ((row.sha256, elliptic_size(row.der)) for row in connection.execute(statement))
+    return {sha256: size for sha256, size in sizes if size != USUAL_ELLIPTIC}
+
+
+def _with_size(row: Row, sizes: t.Mapping[str, int | None]) -> Row:
+    size = sizes.get(row["sha256"], USUAL_ELLIPTIC) if row["key_type"] == "ECC" else row["key_size"]
+    return {**row, "key_size": size, "revoked": bool(row["revoked"])}
