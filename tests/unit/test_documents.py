@@ -19,6 +19,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.scan import pa
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import service_table
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint import targets
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.scan import STATES
+from ansible_collections.certops.fleet.plugins.plugin_utils._report import papers, register
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 
@@ -100,3 +101,14 @@ def test_the_displays_are_documented(plugin: str) -> None:
     options = {name: option for name, option in every.items() if "CERTOPS_DISPLAY" in option["env"][0]["name"]}
     assert f"certops.fleet.{plugin}" in _words("display.md")
     assert set(options) | {option["env"][0]["name"] for option in options.values()} <= _words("display.md")
+
+
+def test_the_documents_are_documented() -> None:
+    """Their files and titles, the variables of the role, and how much the register holds."""
+    page = DOCS.joinpath("documents.md").read_text(encoding="utf-8")
+    files = {f"{name}.{kind}" for name in papers.NAMES for kind in ("md", "html")}
+    variables = set(yaml.safe_load((DOCS.parent / "roles/report/defaults/main.yml").read_text(encoding="utf-8")))
+    assert files <= _words("documents.md")
+    assert {name for name in variables if f"{name}:" not in page} == set()
+    assert {title.lower() for title in papers.NAMES.values() if title.lower() not in page} == set()
+    assert f"{register.LISTED:,} certificates" in page

@@ -85,9 +85,9 @@ _MARKED: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
     ("PCI", READ, False, ("3.7.5",)),
     ("PCI", RELATED, False, ("3.6", "4.2.1", "6.5.1", "10.2-10.5", "12.1", "12.6", "12.10")),
     ("PCI", UNREAD, False, ("7.2.4",)),
-    ("NCSC", READ, False, ("private PKI principle 2",)),
-    ("NCSC", RELATED, False, ("private PKI principle 3", "Web PKI", "TLS")),
-    ("NCSC", UNREAD, False, ("post-quantum timeline",)),
+    ("NCSC", READ, False, ("on private PKI principle 2",)),
+    ("NCSC", RELATED, False, ("on private PKI principle 3", "on the Web PKI", "on TLS")),
+    ("NCSC", UNREAD, False, ("on the post-quantum timeline",)),
     (
         *("ISO", RELATED, False),
         (
@@ -103,8 +103,8 @@ _MARKED: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
         ),
     ),
     ("800-57", UNREAD, False, ("5.3.6", "Tables 2 and 4")),
-    ("1800-16B", UNREAD, False, ("inventory", "ownership", "mass replacement")),
-    ("8547", UNREAD, False, ("transition",)),
+    ("1800-16B", UNREAD, False, ("on inventories", "on ownership", "on mass replacement")),
+    ("8547", UNREAD, False, ("on the transition",)),
     ("RFC", RELATED, False, ("5280", "6960", "9608")),
 )
 CLAUSES: t.Mapping[str, Clause] = {

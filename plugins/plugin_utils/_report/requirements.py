@@ -89,7 +89,7 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-1",
         "Inventory",
         "Every certificate that a host holds or a listener shows is in the inventory, with its place, names, serial, issuer, key, algorithms and end.",
-        ("PCI 4.2.1.1", "1800-16B inventory", "800-53 CM-8", "800-53 PM-5", "ISO 5.9"),
+        ("PCI 4.2.1.1", "1800-16B on inventories", "800-53 CM-8", "800-53 PM-5", "ISO 5.9"),
         "certops.fleet.discover and certops.fleet.scan_endpoints; the certificate register",
     ),
     Requirement(
@@ -103,21 +103,21 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-3",
         "Inventory",
         "Every certificate has an owner, who is a group and not a person, and a contact. One without an owner is a finding.",
-        ("PCI 4.2.1.1", "1800-16B ownership", "NCSC private PKI principle 3", "800-53 AC-2", "ISO 5.2", "ISO 5.9"),
+        ("PCI 4.2.1.1", "1800-16B on ownership", "NCSC on private PKI principle 3", "800-53 AC-2", "ISO 5.2", "ISO 5.9"),
         "people; the certificate register counts those whose owner is unknown",
     ),
     Requirement(
         "CMP-4",
         "Issuing",
         "Certificates come from the approved issuers of this policy alone, under one of the profiles {profiles}. One of another issuer is a finding.",
-        ("NCSC private PKI principle 2", "PCI 4.2.1", "800-53 SC-17", "ISO 5.19-5.23", "ISO 8.24"),
+        ("NCSC on private PKI principle 2", "PCI 4.2.1", "800-53 SC-17", "ISO 5.19-5.23", "ISO 8.24"),
         "certops_issuers; the certificate register counts those of other issuers",
     ),
     Requirement(
         "CMP-5",
         "Issuing",
         "Certificates are renewed by automation when {renew_percent} % of their lifetime are left. What ends within {warning_days} days is shown as a warning.",
-        ("PCI 4.2.1", "NCSC Web PKI", "800-53 SC-12", "800-53 SC-17", "ISO 8.24"),
+        ("PCI 4.2.1", "NCSC on the Web PKI", "800-53 SC-12", "800-53 SC-17", "ISO 8.24"),
         "certops.fleet.rotate; the figures of the report",
     ),
     Requirement(
@@ -131,7 +131,7 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-7",
         "Roles",
         "Who requests a certificate does not approve it; to submit, to approve and to implement are three rights, and the auditor has none of them.",
-        ("NCSC private PKI principle 2", "800-53 AC-5", "800-53 AC-6", "ISO 5.3", "ISO 5.15"),
+        ("NCSC on private PKI principle 2", "800-53 AC-5", "800-53 AC-6", "ISO 5.3", "ISO 5.15"),
         PEOPLE,
     ),
     Requirement(
@@ -174,7 +174,7 @@ POLICY: tuple[Requirement, ...] = (
         "Revocation and incidents",
         "There is a plan to replace many certificates at once: activation, contacts, automation, targets and timelines, notification, roles, training, a test "
         "every year that revokes nothing, and what was learned from it.",
-        ("BR 5.7.1.2", "PCI 12.3.3", "PCI 12.10", "1800-16B mass replacement", "800-53 IR-4", "800-53 CP-2", "ISO 5.24-5.26", "ISO 5.29", "ISO 5.30"),
+        ("BR 5.7.1.2", "PCI 12.10", "1800-16B on mass replacement", "800-53 IR-4", "800-53 CP-2", "ISO 5.24-5.26", "ISO 5.29", "ISO 5.30"),
         PEOPLE,
     ),
     Requirement(
@@ -209,7 +209,7 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-18",
         "Algorithms",
         "The move to post-quantum algorithms is planned by 2028, done for what matters most by 2031 and complete by 2035.",
-        ("NCSC post-quantum timeline", "8547 transition", "PCI 12.3.3"),
+        ("NCSC on the post-quantum timeline", "8547 on the transition"),
         PEOPLE,
     ),
     Requirement(
@@ -233,7 +233,7 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-1",
         "Keys",
         "A key of a certificate is one of these: {keys}. Where nothing is declared it is {default_key}.",
-        ("BR 6.1.5", "800-57 Tables 2 and 4", "PCI 4.2.1", "NCSC TLS", "800-53 SC-12", "800-53 SC-13", "ISO 8.24"),
+        ("BR 6.1.5", "800-57 Tables 2 and 4", "PCI 4.2.1", "NCSC on TLS", "800-53 SC-12", "800-53 SC-13", "ISO 8.24"),
         "the profiles; the certificate register counts other keys. A publicly trusted certificate cannot have Ed25519",
     ),
     Requirement(
@@ -247,14 +247,14 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-3",
         "Keys",
         "RSA keys of less than 3072 bits are planned for no use beyond 2030; RSA, ECDSA and EdDSA are replaced by 2035.",
-        ("800-57 Tables 2 and 4", "8547 transition", "PCI 12.3.3"),
+        ("800-57 Tables 2 and 4", "8547 on the transition"),
         PEOPLE,
     ),
     Requirement(
         "CKS-4",
         "Keys",
         "A private key is made on the host that uses it, and never leaves it.",
-        ("NCSC private PKI principle 2", "800-53 SC-12", "ISO 8.24"),
+        ("NCSC on private PKI principle 2", "800-53 SC-12", "ISO 8.24"),
         "certops.fleet.rotate",
     ),
     Requirement(
@@ -268,14 +268,14 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-6",
         "Keys",
         "The file of a private key is readable by its owner and by what uses it, and never by every account.",
-        ("NCSC private PKI principle 2", "800-53 SC-12(3)", "PCI 3.6", "ISO 8.24", "ISO 8.12"),
+        ("NCSC on private PKI principle 2", "800-53 SC-12(3)", "PCI 3.6", "ISO 8.24", "ISO 8.12"),
         "key_mode of the declaration; the certificate register counts keys that every account can read",
     ),
     Requirement(
         "CKS-7",
         "Keys",
         "No private key, passphrase or token stands in a log, a result, a list of processes or a document.",
-        ("NCSC private PKI principle 2", "800-53 SC-12(3)", "ISO 8.12"),
+        ("NCSC on private PKI principle 2", "800-53 SC-12(3)", "ISO 8.12"),
         "the collection",
     ),
     Requirement(
@@ -289,21 +289,21 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-9",
         "CA",
         "A CA's key lies in hardware, and its use is watched, authenticated and authorised.",
-        ("NCSC private PKI principle 2", "800-53 SC-12(3)", "ISO 8.24"),
+        ("NCSC on private PKI principle 2", "800-53 SC-12(3)", "ISO 8.24"),
         "people: the embedded CA keeps its keys in encrypted files, which needs an exception (CMP-19)",
     ),
     Requirement(
         "CKS-10",
         "Certificates",
         "A certificate is valid for {lifetime} days at most, and for less where the profile says less.",
-        ("BR 6.3.2", "NCSC Web PKI", "800-53 SC-12", "ISO 8.24"),
+        ("BR 6.3.2", "NCSC on the Web PKI", "800-53 SC-12", "ISO 8.24"),
         "the profiles; the certificate register counts those that are valid for longer",
     ),
     Requirement(
         "CKS-11",
         "Certificates",
         "A publicly trusted certificate is valid no longer, and its validation reused no longer, than the table of this standard says.",
-        ("BR 6.3.2", "BR 4.2.1", "NCSC Web PKI"),
+        ("BR 6.3.2", "BR 4.2.1", "NCSC on the Web PKI"),
         "the public CA",
     ),
     Requirement(
@@ -338,7 +338,7 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-16",
         "Renewal and installation",
         "A certificate is due when {renew_percent} % of its lifetime are left, or what its declaration says in renew_before.",
-        ("PCI 4.2.1", "NCSC Web PKI", "800-53 SC-12", "ISO 8.24"),
+        ("PCI 4.2.1", "NCSC on the Web PKI", "800-53 SC-12", "ISO 8.24"),
         "certops.fleet.rotate",
     ),
     Requirement(

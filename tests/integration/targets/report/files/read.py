@@ -9,6 +9,15 @@ import json
 import pathlib
 import sys
 
+# Files, and what each of them says.
+TOLD = (
+    ("*.md", r"&lt;b&gt;Example&lt;/b&gt; \{\{ 7\*7 \}\}"),
+    ("[!i]*.html", "&lt;b&gt;Example&lt;/b&gt; {{ 7*7 }}"),
+    ("policy.*", "5% of the declared"),
+    ("policy.*", "not verified"),
+    ("register.*", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+)
+
 
 class Page(html.parser.HTMLParser):
     """Counts scripts, and lists what the page would load and what it links to."""
@@ -46,6 +55,7 @@ def main(folder: pathlib.Path) -> None:
         "loaded": page.loaded,
         "links": page.links,
         "dead": [link for each in (page, *papers) for link in each.links if not (folder / link).is_file()],
+        "told": [sum(text in path.read_text(encoding="utf-8") for path in folder.glob(files)) for files, text in TOLD],
         "papers": [paper.scripts + len(paper.loaded) for paper in papers],
         "modes": sorted({f"{path.stat().st_mode & 0o777:04o}" for path in folder.iterdir()}),
     }
