@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import build_report
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.assemble import assembled
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import write_report
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import NAMES, policy, standard
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.register import Certificates, open_keys, register, subjects
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.requirements import Settings
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -31,14 +28,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def report(task: Task) -> dict[str, t.Any]:
     settings = Settings(**{field.name: task.args[field.name] for field in dataclasses.fields(Settings)})
     with task.inventory(create=task.check_mode) as inventory:
-        served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
-        places = itertools.chain(inventory.documents("places"), served)
-        issuers = tuple(inventory.documents("issuers"))
-        certificates = Certificates(subjects(issuers))
-        passing = certificates.passing(inventory.documents("certificates"))
-        built = build_report(inventory.documents("hosts"), passing, places, now(), inventory.documents("services"))
-        papers = (policy(settings, issuers), standard(settings), register(settings, built, certificates, open_keys(inventory.documents("keys"))))
-    built = dataclasses.replace(built, documents=tuple(NAMES.items()))
+        built, papers = assembled(inventory, settings, now())
     paths = write_report(task.args["path"], built, papers, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}
 

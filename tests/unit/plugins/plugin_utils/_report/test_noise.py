@@ -16,7 +16,10 @@ import pytest
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, HostName, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.assemble import assembled
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Report, build_report
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import Table
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.requirements import Settings
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host.scan import corpus
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -53,6 +56,19 @@ def test_alarms_of_the_report(inventory: tuple[Inventory, bool]) -> None:
     assert report.figures["warning"] == report.figures["unknown"] == 0
     assert report.figures["certificates"] == len(alarms) + len(corpus.VALID)
     assert [row["problems"] for row in report.hosts] == [1]
+
+
+def test_register_of_an_inventory(inventory: tuple[Inventory, bool]) -> None:
+    """It lists what the report counts and counts it as the report does, each certificate once."""
+    report, papers = assembled(inventory[0], Settings(), NOW)
+    assert [name for name, _title in report.documents] == [paper.name for paper in papers]
+    measures, listed = (block for block in papers[-1].blocks if isinstance(block, Table))
+    found = {row[1]: row[2] for row in measures.rows}
+    assert len(listed.rows) == report.figures["certificates"]
+    assert found["certificates in use or installed"] == str(report.figures["certificates"])
+    assert found["certificates that have expired"] == str(report.figures["expired"])
+    keys = [key for key in documents(inventory[0], "keys") if key["everyone"]]
+    assert found["private keys that every account of their host can read"] == str(len(keys))
 
 
 def test_expired_certificates_of_other_classes_are_kept(inventory: tuple[Inventory, bool]) -> None:
