@@ -86,7 +86,7 @@ _MARKED: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
     ("PCI", RELATED, False, ("3.6", "4.2.1", "6.5.1", "10.2-10.5", "12.1", "12.6", "12.10")),
     ("PCI", UNREAD, False, ("7.2.4",)),
     ("NCSC", READ, False, ("on private PKI principle 2",)),
-    ("NCSC", RELATED, False, ("on private PKI principle 3", "on the Web PKI", "on TLS")),
+    ("NCSC", RELATED, False, ("on private PKI", "on private PKI principle 3", "on the Web PKI", "on TLS")),
     ("NCSC", UNREAD, False, ("on the post-quantum timeline",)),
     (
         *("ISO", RELATED, False),

@@ -25,6 +25,8 @@ _FIRST = re.compile(r"^([-+=]|[0-9]+(?=[.)]))")
 
 def shown(text: str) -> str:
     """What is not seen, ends a line or turns the text around it is written out."""
+    if text.isprintable():  # nearly all of it is
+        return text
     return "".join(f"\u2039U+{ord(one):04X}\u203a" if unicodedata.category(one) in UNSEEN else one for one in text)
 
 

@@ -39,6 +39,7 @@ class Certificates:
     owners: t.Mapping[str, str] = field(default_factory=dict)
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     _rows: list[tuple[t.Any, tuple[Cell, ...]]] = field(default_factory=list)
+    _last: t.Any = None  # the key behind which nothing is listed
 
     def passing(self, certificates: t.Iterable[Document]) -> t.Iterator[Document]:
         """The same documents, each of them counted."""
@@ -52,6 +53,7 @@ class Certificates:
         """Those that end first, at most LISTED."""
         self._rows.sort(key=lambda row: t.cast("tuple[str, ...]", row[0]))
         del self._rows[LISTED:]
+        self._last = self._rows[-1][0] if len(self._rows) == LISTED else None
         return tuple(cells for _key, cells in self._rows)
 
     def _add(self, certificate: Document, places: t.Sequence[Document]) -> None:
@@ -59,7 +61,8 @@ class Certificates:
         self.counts.update(name for name, holds in _counted(certificate, self.approved, owner).items() if holds)
         days = certificate.get("days_remaining")
         key = (days is None, days or 0, str(facts["name"]), certificate["sha256"])
-        self._rows.append((key, _cells(certificate, facts, places, owner or UNKNOWN)))
+        if self._last is None or key < self._last:
+            self._rows.append((key, _cells(certificate, facts, places, owner or UNKNOWN)))
         if len(self._rows) > 2 * LISTED:
             self.rows()
 

@@ -110,7 +110,7 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-4",
         "Issuing",
         "Certificates come from the approved issuers of this policy alone, under one of the profiles {profiles}. One of another issuer is a finding.",
-        ("NCSC on private PKI principle 2", "PCI 4.2.1", "800-53 SC-17", "ISO 5.19-5.23", "ISO 8.24"),
+        ("NCSC on private PKI", "PCI 4.2.1", "800-53 SC-17", "ISO 5.19-5.23", "ISO 8.24"),
         "certops_issuers; the certificate register counts those of other issuers",
     ),
     Requirement(
@@ -131,7 +131,7 @@ POLICY: tuple[Requirement, ...] = (
         "CMP-7",
         "Roles",
         "Who requests a certificate does not approve it; to submit, to approve and to implement are three rights, and the auditor has none of them.",
-        ("NCSC on private PKI principle 2", "800-53 AC-5", "800-53 AC-6", "ISO 5.3", "ISO 5.15"),
+        ("NCSC on private PKI", "800-53 AC-5", "800-53 AC-6", "ISO 5.3", "ISO 5.15"),
         PEOPLE,
     ),
     Requirement(
@@ -144,7 +144,7 @@ POLICY: tuple[Requirement, ...] = (
     Requirement(
         "CMP-9",
         "Roles",
-        "Operations with the key of a root CA need two persons.",
+        "To make, move, restore or destroy the key of a CA needs two persons.",
         ("BR 5.2.2", "800-53 AC-5", "ISO 5.3"),
         PEOPLE,
     ),
@@ -268,14 +268,14 @@ STANDARD: tuple[Requirement, ...] = (
         "CKS-6",
         "Keys",
         "The file of a private key is readable by its owner and by what uses it, and never by every account.",
-        ("NCSC on private PKI principle 2", "800-53 SC-12(3)", "PCI 3.6", "ISO 8.24", "ISO 8.12"),
+        ("NCSC on private PKI", "800-53 SC-12(3)", "PCI 3.6", "ISO 8.24", "ISO 8.12"),
         "key_mode of the declaration; the certificate register counts keys that every account can read",
     ),
     Requirement(
         "CKS-7",
         "Keys",
         "No private key, passphrase or token stands in a log, a result, a list of processes or a document.",
-        ("NCSC on private PKI principle 2", "800-53 SC-12(3)", "ISO 8.12"),
+        ("NCSC on private PKI", "800-53 SC-12(3)", "ISO 8.12"),
         "the collection",
     ),
     Requirement(
@@ -367,7 +367,7 @@ STANDARD: tuple[Requirement, ...] = (
     Requirement(
         "CKS-20",
         "Revocation",
-        "An OCSP responder answers within 15 minutes of issuing, with answers valid for 8 hours to 10 days, and never good for a serial that was not assigned.",
+        "An OCSP responder answers within 15 minutes of issuing, by GET too; answers are valid for 8 hours to 10 days, never good for an unassigned serial.",
         ("BR 4.9.9", "RFC 6960", "800-53 IA-5(2)"),
         "people and the tools of the issuer",
     ),
