@@ -45,7 +45,7 @@ options:
     default: ''
   max_due:
     description:
-      - The limit of the fuse, C(certificate_max_due) of the role certops.fleet.certificate, which policy and standard name.
+      - The limit of the fuse, C(certificate_max_due) of the role certops.fleet.certificate, which the policy names.
     type: str
     default: ''
   cache_days:
