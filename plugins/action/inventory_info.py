@@ -10,20 +10,21 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import Question, answer
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "kind": {"type": "str", "default": "certificates", "choices": list(KINDS)},
     "select": {"type": "str"},
+    "namespace": {"type": "str"},
     "limit": {"type": "int"},
     "inventory": {"type": "str"},
 }
 
 
 def ask(task: Task) -> dict[str, t.Any]:
+    question = Question(**{name: task.args[name] for name in ("kind", "select", "namespace", "limit")})
     with task.inventory(create=False) as inventory:
-        documents = inventory.documents(task.args["kind"])
-        return {"changed": False, "documents": selected(documents, task.args["select"], limit=task.args["limit"])}
+        return {"changed": False, "documents": answer(inventory, question)}
 
 
 class ActionModule(ActionBase):

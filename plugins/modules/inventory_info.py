@@ -64,6 +64,11 @@ options:
       - A U(https://jmespath.org) expression that is applied to the list of documents.
       - A result that is no list becomes a list with one element, and no result an empty list.
     type: str
+  namespace:
+    description:
+      - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
+      - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
+    type: str
   limit:
     description:
       - At most so many elements are returned. Very large results cost Ansible a lot of time and memory.

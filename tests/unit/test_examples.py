@@ -38,9 +38,9 @@ def _of_roles() -> set[str]:
 
 
 def test_every_plugin_role_and_guide_has_examples() -> None:
-    """Each module and filter, and the pages that a user begins with."""
+    """Each module, filter and lookup, and the pages that a user begins with."""
     named = {example.name.rpartition(" ")[0] or example.name for example in ALL}
-    plugins = {str(path.relative_to(ROOT)) for kind in ("modules", "filter") for path in (ROOT / "plugins" / kind).glob("*.py")}
+    plugins = {str(path.relative_to(ROOT)) for kind in ("modules", "filter", "lookup") for path in (ROOT / "plugins" / kind).glob("*.py")}
     assert plugins - named == set()
     assert {"README.md", "docs/first_hour.md", "docs/my_own_hosts.md", "docs/nginx.md", "docs/requirements.md", "docs/what_it_does.md"} <= named
     assert set(NOT_RUN) <= {example.name for example in ALL}

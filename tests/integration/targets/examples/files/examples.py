@@ -56,7 +56,7 @@ def _of_plugin(path: pathlib.Path) -> t.Iterator[Example]:
 
 def examples() -> list[Example]:
     """All of them; a plugin without any is not there."""
-    found = [example for kind in ("modules", "filter") for path in sorted((ROOT / "plugins" / kind).glob("*.py")) for example in _of_plugin(path)]
+    found = [example for kind in ("modules", "filter", "lookup") for path in sorted((ROOT / "plugins" / kind).glob("*.py")) for example in _of_plugin(path)]
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
     return found + [example for page in pages for example in _blocks(page)]
 

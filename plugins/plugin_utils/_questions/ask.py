@@ -1,0 +1,57 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A question to the inventory, as the module, the lookup and the export put it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+
+Document = dict[str, t.Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Documents of a kind, those of one namespace or of all, and what an expression makes of their list."""
+
+    kind: str = "certificates"
+    select: str | None = None
+    namespace: str | None = None
+    limit: int | None = None
+
+
+def of_term(term: str, question: Question) -> Question:
+    """What a term of the lookup asks: a kind, or an expression on the documents of the kind that is asked for anyway."""
+    other = {"kind": question.kind, "select": question.select, "namespace": question.namespace, "limit": question.limit}
+    return Question(**{**other, "kind" if term in KINDS else "select": term})
+
+
+def answer(inventory: Inventory, question: Question) -> list[t.Any]:
+    """The whole answer."""
+    return selected(found(inventory, question), question.select, limit=question.limit)
+
+
+def found(inventory: Inventory, question: Question) -> t.Iterator[Document]:
+    """One document after the other, before an expression."""
+    documents = inventory.documents(question.kind)
+    return documents if question.namespace is None else within(documents, question.namespace)
+
+
+def within(documents: t.Iterable[Document], namespace: str) -> t.Iterator[Document]:
+    """Those of a namespace: what lies in several places, with its places there alone. What belongs to no namespace, such as an issuer, is in each."""
+    for document in documents:
+        if "namespace" in document:
+            if document["namespace"] == namespace:
+                yield document
+        elif "places" in document:
+            here = [place for place in document["places"] if place["namespace"] == namespace]
+            if here:
+                yield {**document, "places": here}
+        else:
+            yield document
