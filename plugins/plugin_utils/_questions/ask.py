@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import selected
@@ -28,13 +29,19 @@ class Question:
 
 def of_term(term: str, question: Question) -> Question:
     """What a term of the lookup asks: a kind, or an expression on the documents of the kind that is asked for anyway."""
-    other = {"kind": question.kind, "select": question.select, "namespace": question.namespace, "limit": question.limit}
-    return Question(**{**other, "kind" if term in KINDS else "select": term})
+    return replace(question, kind=term) if term in KINDS else replace(question, select=term)
 
 
 def answer(inventory: Inventory, question: Question) -> list[t.Any]:
     """The whole answer."""
     return selected(found(inventory, question), question.select, limit=question.limit)
+
+
+def stream(inventory: Inventory, question: Question) -> t.Iterator[t.Any]:
+    """The same, one after the other; an expression needs all documents at once."""
+    if question.select is not None:
+        return iter(answer(inventory, question))
+    return itertools.islice(found(inventory, question), question.limit)
 
 
 def found(inventory: Inventory, question: Question) -> t.Iterator[Document]:

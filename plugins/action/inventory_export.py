@@ -1,0 +1,46 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import Question, stream
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, octal_mode, write_export
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "format": {"type": "str", "required": True, "choices": list(FORMATS)},
+    "mode": {"type": "raw", "default": "0600"},
+    "kind": {"type": "str", "default": "certificates", "choices": list(KINDS)},
+    "select": {"type": "str"},
+    "namespace": {"type": "str"},
+    "limit": {"type": "int"},
+    "inventory": {"type": "str"},
+}
+
+
+def export(task: Task) -> dict[str, t.Any]:
+    path, mode = task.args["path"], octal_mode(task.args["mode"])
+    question = Question(**{name: task.args[name] for name in ("kind", "select", "namespace", "limit")})
+    with task.inventory(create=False) as inventory:
+        documents = stream(inventory, question)
+        changed, count = write_export(path, documents, form=task.args["format"], mode=mode, write=not task.check_mode)
+    return {"changed": changed, "path": path, "count": count}
+
+
+class ActionModule(ActionBase):
+    """Wiring of M(certops.fleet.inventory_export)."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        return {**result, **run_action(self, task_vars, ARGUMENT_SPEC, export)}

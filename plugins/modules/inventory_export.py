@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the action plugin of the same name."""
+
+DOCUMENTATION = r"""
+module: inventory_export
+short_description: Write what the inventory of certificates holds into a file
+version_added: 0.1.0
+description:
+  - Writes what M(certops.fleet.inventory_info) returns into a file of the controller, for other programs, however much it is.
+  - Runs on the controller alone, no host is contacted. The file is replaced in one step, and left alone when it holds the same already.
+author:
+  - The certops.fleet developers (@certops)
+extends_documentation_fragment:
+  - certops.fleet.attributes
+  - certops.fleet.inventory
+options:
+  path:
+    description: The file on the controller. Its folder must be there.
+    type: path
+    required: true
+  format:
+    description:
+      - V(json) is one list, V(ndjson) one document a line.
+      - V(csv) has a header and a column for each field; what is a list or a dictionary stands in its cell as JSON, and what is no dictionary in the column
+        C(value). A text that a spreadsheet would take for a formula has an apostrophe in front.
+    type: str
+    required: true
+    choices: [csv, json, ndjson]
+  mode:
+    description: Mode of the file, as C('0640').
+    type: raw
+    default: '0600'
+  kind:
+    description: What to write, as in O(certops.fleet.inventory_info#module:kind).
+    type: str
+    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, renewers, scans, issuances, issuers, events]
+    default: certificates
+  select:
+    description:
+      - A U(https://jmespath.org) expression that is applied to the list of documents. It needs all of them at once; without it they are written one by one.
+      - A result that is no list becomes a list with one element, and no result an empty list.
+    type: str
+  namespace:
+    description:
+      - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
+      - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
+    type: str
+  limit:
+    description: At most so many elements are written.
+    type: int
+requirements:
+  - SQLAlchemy (2.0 or later)
+  - alembic (1.13 or later)
+  - cryptography (42 or later)
+  - jmespath (1.0 or later), for O(select)
+seealso:
+  - module: certops.fleet.inventory_info
+  - module: certops.fleet.report
+"""
+
+EXAMPLES = r"""
+- name: Write every issuance for the auditor
+  certops.fleet.inventory_export:
+    path: /srv/certops/issuances.csv
+    format: csv
+    kind: issuances
+    mode: '0640'
+  delegate_to: localhost
+  run_once: true
+
+- name: Hand what is in use to another program
+  certops.fleet.inventory_export:
+    path: /srv/certops/in_use.ndjson
+    format: ndjson
+    kind: places
+    select: "[?class=='in_use' && !gone_at].{host: host, path: path, name: common_name, not_after: not_after}"
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+count:
+  description: How many documents it holds.
+  returned: success
+  type: int
+"""
