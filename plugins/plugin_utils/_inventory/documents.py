@@ -14,12 +14,13 @@ import json
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql, issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.covered import coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Narrow, everything, narrowing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
@@ -32,10 +33,12 @@ WARNING_DAYS = 30
 _UNKNOWN = ("entry", "alias", "sha256", "spki", "common_name", "is_ca", "not_after", "days_remaining", "status", "size", "ctime", "hard_links", "key")
 
 
-def documents(connection: sa.Connection, kind: str, *, now: datetime) -> t.Iterator[Document]:
-    """Every document of a kind, in a stable order."""
+def documents(connection: sa.Connection, kind: str, *, now: datetime, select: str | None = None) -> t.Iterator[Document]:
+    """Every document of a kind, in a stable order. Those that an expression does not select, in ``select``, may be missing; it is not applied here."""
     if kind not in KINDS:
         raise InventoryError(f"documents of the kind {kind!r} do not exist, there are {', '.join(KINDS)}")
+    if kind in NARROWED:
+        return NARROWED[kind](connection, seconds(now), narrowing(select, now=seconds(now)))
     return KINDS[kind](connection, seconds(now))
 
 
@@ -139,11 +142,12 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield _scan(row)
 
 
-def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    wanted = narrow(fields_sql.certificates())
     places = collections.defaultdict(list)
     names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at")
     renewed = Renewed(connection)
-    for place in _placed(connection, schema.places):
+    for place in _placed(connection, schema.places, *wanted):
         place_document = {**_place(place, now), "renewed_by": renewed.by(place)}
         places[place["certificate"]].append({name: place_document[name] for name in names})
     for endpoint in _endpoints(connection, now):
@@ -154,7 +158,7 @@ def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
         bundles[row.certificate].add(row.bundle)
     certificates = schema.certificates
     columns = (certificates.c.sha256, certificates.c.der, certificates.c.serial, certificates.c.not_after, certificates.c.first_seen)
-    statement = sa.select(*columns).order_by(certificates.c.sha256)
+    statement = sa.select(*columns).where(*wanted).order_by(certificates.c.sha256)
     for row in connection.execute(statement):
         own = places.get(row.sha256, [])
         yield {
@@ -174,7 +178,7 @@ def _facts(der: bytes, now: int) -> Document:
     return {name: value if name == "serial_number" else clean_value(value) for name, value in certificate_info(der, now=moment(now)).items()}
 
 
-def _placed(connection: sa.Connection, table: sa.Table) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
+def _placed(connection: sa.Connection, table: sa.Table, *wanted: t.Any) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
     """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
     columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), schema.scans.c.seen_until.label("last_seen")]
     source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).join(schema.scans, schema.scans.c.id == table.c.scan_id)
@@ -183,7 +187,7 @@ def _placed(connection: sa.Connection, table: sa.Table) -> t.Iterator[t.Mapping[
         columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]
         source = source.join(certificates, certificates.c.sha256 == table.c.certificate)
     keys = [key for key in table.primary_key if key.name != "host_id"]
-    statement = sa.select(*columns).select_from(source).order_by(schema.hosts.c.namespace, schema.hosts.c.name, *keys)
+    statement = sa.select(*columns).select_from(source).where(*wanted).order_by(schema.hosts.c.namespace, schema.hosts.c.name, *keys)
     return iter(connection.execute(statement).mappings())
 
 
@@ -214,13 +218,13 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
     }
 
 
-def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
     renewed = Renewed(connection)
-    for row in _placed(connection, schema.places):
+    for row in _placed(connection, schema.places, *narrow(fields_sql.places())):
         yield {**_place(row, now), "renewed_by": renewed.by(row)}
     unknown = dict.fromkeys(_UNKNOWN)
-    for row in _placed(connection, schema.locked_stores):
+    for row in _placed(connection, schema.locked_stores, *narrow(fields_sql.locked_stores())):
         yield {
             **unknown,
             **_pick(row, "namespace", "host", "path", "format", "reason"),
@@ -255,12 +259,13 @@ def _record(row: t.Mapping[t.Any, t.Any]) -> Document:
     return {**_pick(row, "namespace", "host", "path", "entry", "format", "sha256"), **_used_file(row)}
 
 
-def _endpoints(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+def _endpoints(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     """Places that were asked for; their path is host, port and name. A host that is not known goes by the name or address that was asked."""
     endpoints, certificates, hosts = schema.endpoints, schema.certificates, schema.hosts
     columns = (certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca, hosts.c.name.label("host"))
     source = endpoints.outerjoin(certificates, certificates.c.sha256 == endpoints.c.certificate).outerjoin(hosts, hosts.c.id == endpoints.c.host_id)
-    for row in connection.execute(sa.select(endpoints, *columns).select_from(source).order_by(*endpoints.primary_key)).mappings():
+    statement = sa.select(endpoints, *columns).select_from(source).where(*narrow(fields_sql.endpoints()))
+    for row in connection.execute(statement.order_by(*endpoints.primary_key)).mappings():
         yield {
             **_pick(
                 row, "namespace", "target", "port", "name", "seen_from", "starttls", "address", "protocol", "cipher", "spki", "common_name", "is_ca", "reason"
@@ -286,10 +291,10 @@ def endpoint_place(target: str, port: int, name: str) -> str:
     return where if name in ("", target) else f"{where} ({name})"
 
 
-def _keys(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+def _keys(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     names = ("namespace", "host", "path", "entry", "alias", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
     pairs = Pairs.of(connection)
-    for row in _placed(connection, schema.keys):
+    for row in _placed(connection, schema.keys, *narrow(fields_sql.keys())):
         readers = {"readers": json.loads(row["readers_json"] or "null"), **_pick(row, "readers_count", "everyone")}
         yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **readers, **pairs.of_key(row), **_seen(row)}
 
@@ -318,8 +323,8 @@ def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         }
 
 
-def _services(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
-    for row in _placed(connection, schema.services):
+def _services(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    for row in _placed(connection, schema.services, *narrow(fields_sql.services())):
         yield {**json.loads(row["facts_json"]), **_pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration"), **_seen(row)}
 
 
@@ -329,8 +334,8 @@ def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield {**_pick(row, "namespace", "host", "kind", "name", "configuration", "alias"), **lists, **_seen(row)}
 
 
-def _issuances(connection: sa.Connection, now: int) -> t.Iterator[Document]:
-    for issuance in issuances.find(connection):
+def _issuances(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    for issuance in issuances.find(connection, wanted=narrow(fields_sql.issuances())):
         texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
         yield {
             "id": issuance.id,
@@ -359,8 +364,8 @@ def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
         }
 
 
-def _events(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
-    for row in connection.execute(schema.events.select().order_by(schema.events.c.seq)).mappings():
+def _events(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    for row in connection.execute(schema.events.select().where(*narrow(fields_sql.events())).order_by(schema.events.c.seq)).mappings():
         names = ("seq", "actor", "kind", "namespace", "host", "subject", "previous", "hash")
         yield {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
 
@@ -385,5 +390,15 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "scans": _scans,
     "issuances": _issuances,
     "issuers": _issuers,
+    "events": _events,
+}
+# Those that read only what an expression may select.
+NARROWED: dict[str, t.Callable[[sa.Connection, int, Narrow], t.Iterator[Document]]] = {
+    "certificates": _certificates,
+    "places": _places,
+    "endpoints": _endpoints,
+    "keys": _keys,
+    "services": _services,
+    "issuances": _issuances,
     "events": _events,
 }

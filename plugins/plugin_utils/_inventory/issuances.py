@@ -156,13 +156,15 @@ def find(
     certificate: str | None = None,
     host: HostName | None = None,
     state: str | None = None,
+    wanted: t.Sequence[t.Any] = (),
 ) -> tuple[Issuance, ...]:
-    """Those that match everything given, oldest first."""
+    """Those that match everything given, oldest first; C(wanted) are conditions of SQL."""
     table, hosts = schema.issuances, schema.hosts
     statement = (
         sa.select(table, hosts.c.namespace, hosts.c.name.label("host_name"), schema.certificates.c.der)
         .join(hosts, hosts.c.id == table.c.host_id)
         .outerjoin(schema.certificates, schema.certificates.c.sha256 == table.c.certificate)
+        .where(*wanted)
         .order_by(table.c.id)
     )
     for column, value in ((table.c.id, issuance), (table.c.transaction, transaction), (table.c.certificate, certificate), (table.c.state, state)):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+__all__ = ["JMESPathError", "SelectError", "jmespath", "selected"]
+
 try:
     import jmespath
     from jmespath.exceptions import JMESPathError
@@ -31,7 +33,7 @@ def _search(expression: str, documents: t.Iterable[dict[str, t.Any]]) -> list[t.
         raise SelectError("the Python that runs Ansible needs the package 'jmespath' for select")
     try:
         result = jmespath.compile(expression).search(list(documents))
-    except (JMESPathError, RecursionError) as exc:
+    except (JMESPathError, RecursionError, TypeError) as exc:  # TypeError: a text is compared with a number
         # Without its cause: ansible-core 2.19 prints the text of every exception in the chain.
         raise SelectError(f"select {expression!r} is not possible: {' '.join(str(exc).split())[:300]}") from None
     if result is None:

@@ -323,10 +323,10 @@ class Inventory:
         with self._read() as connection:
             return seen.seen_on(connection, host)
 
-    def documents(self, kind: str) -> t.Iterator[dict[str, t.Any]]:
-        """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
+    def documents(self, kind: str, *, select: str | None = None) -> t.Iterator[dict[str, t.Any]]:
+        """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards."""
         with self._read() as connection:
-            yield from documents.documents(connection, kind, now=self._now())
+            yield from documents.documents(connection, kind, now=self._now(), select=select)
 
     def host_names(self, namespace: str | None = None) -> t.Iterator[tuple[str, str]]:
         """Namespace and name of every host."""

@@ -46,7 +46,7 @@ def stream(inventory: Inventory, question: Question) -> t.Iterator[t.Any]:
 
 def found(inventory: Inventory, question: Question) -> t.Iterator[Document]:
     """One document after the other, before an expression."""
-    documents = inventory.documents(question.kind)
+    documents = inventory.documents(question.kind, select=question.select)
     return documents if question.namespace is None else within(documents, question.namespace)
 
 

@@ -34,7 +34,7 @@ def test_selected(expression: str | None, limit: int | None, expected: list[t.An
     assert selected(iter(DOCUMENTS), expression, limit=limit) == expected
 
 
-@pytest.mark.parametrize("expression", ["", "foo[", "[?days <", "unknown(@)", "sort_by(@, &days)", "abs('x')", "length()", "[" * 5000])
+@pytest.mark.parametrize("expression", ["", "foo[", "[?days <", "unknown(@)", "sort_by(@, &days)", "abs('x')", "[?name < `5`]", "length()", "[" * 5000])
 def test_an_expression_that_does_not_work_is_named(expression: str) -> None:
     """In one sentence on one line."""
     with pytest.raises(SelectError) as error:

@@ -1,0 +1,165 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a database answers of an expression is what JMESPath answers."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import NARROWED
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import SelectError, selected
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import LARGEST
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName
+
+ODD: list[t.Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    1.5,
+    2.0,
+    -0.5,
+    1e308,
+    10**30,
+    "",
+    "ok",
+    "warning",
+    "expired",
+    "\x00",
+    "'\\",
+    "é",
+    [],
+    {},
+    "0001-01-01T00:00:00Z",
+]
+COMPARED = ("==", "!=", "<", "<=", ">", ">=")
+ENDINGS = ("", ".path", ".{a: host, b: path}", "[0]", " | [0]", " | [-1]", "[].services[]", " | length(@)", " | [?path]", ".places[?!gone_at][]")
+OTHERS = ("contains(path, 'web')", "length(alias)", "places[?class=='in_use']", "path < `5`", "services", "@", "`true`", "subject.commonName == 'soon'")
+
+
+def _many(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
+    """Documents of every kind that is narrowed, with and without values, from certificates on both sides of each limit."""
+    ders = [tools.make_der(name, days=days) for name, days in (("gone", 90), ("late", 91), ("soon", 20), ("over", 1), ("edge", 32))]
+    places = [
+        tools.place(ders[0], "/etc/tls/gone.pem"),
+        tools.place(ders[1], "/etc/tls/late.p12", alias="web", **{"class": "in_use", "services": ["nginx"]}),
+        tools.place(ders[2], "/etc/tls/soon.pem", format=None, owner=None, size=0),
+        tools.place(ders[3], "/etc/tls/over.pem", size=1, hard_links=2),
+        tools.place(ders[4], "/etc/tls/édge.pem", **{"class": "backup"}),
+    ]
+    keys = [{"path": "/etc/tls/k.pem", "entry": 0, "kind": "ec", "encrypted": False, "size": 256, "spki": "a" * 64, "readers": ["www"], "readers_count": 1}]
+    keys += [{"path": "/etc/tls/l.pem", "entry": 1, "kind": "", "encrypted": True, "everyone": True, "readers_count": 0}]
+    services = [{"name": "nginx", "entry": "nginx", "unit": "nginx.service", "active": True}, {"name": "odd", "active": False, "path": "/x", "status": "ok"}]
+    result = tools.answer(*ders, places=places, keys=keys, services=services, locked=[{"path": "/etc/tls/locked.p12", "reason": "password"}])
+    tools.record(inventory, result, at=clock())
+    tools.record(inventory, {**result, "places": places[1:]}, at=clock.move(days=2))
+    tools.record(inventory, tools.answer(ders[2]), host=HostName("", "web2"), at=clock())
+    facts = dict.fromkeys(("inventory_host", "address", "protocol", "cipher", "reason", *FACTS))
+    seen = {**facts, "state": "seen", "target": "web1", "port": 443, "name": "", "starttls": "", "chain": [tools.sha256(ders[3])]}
+    failed = {**facts, "state": "failed", "target": "stranger", "port": 25, "name": "x", "starttls": "smtp", "chain": [], "reason": "refused"}
+    inventory.record_endpoints(EndpointsRecord("lab", "", [seen, failed], {}))
+    inventory.put_issuer(tools.issuer)
+    for number, der in enumerate(ders[:2]):
+        inventory.begin_issuance(tools.intent(serial=None, name=f"c{number}", job=None))
+        inventory.complete_issuance(number + 1, der=der, chain=())
+    inventory.set_issuance_state(1, state="revoked", reason="key_compromise")
+    return inventory
+
+
+@pytest.fixture(name="many")
+def _fixture(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
+    return _many(inventory, tools, clock)
+
+
+def _literal(value: t.Any) -> str:
+    return "`" + json.dumps(value).replace("`", "\\`") + "`"
+
+
+def _conditions(documents: t.Sequence[t.Mapping[str, t.Any]]) -> st.SearchStrategy[str]:
+    """Conditions on fields that these documents have or lack, with values that they have or lack."""
+    fields = st.sampled_from(sorted({name for document in documents for name in document if name.isidentifier()} | {"missing", "null"}))
+    own = [value for document in documents for value in document.values() if value is None or isinstance(value, (str, int, float))]
+    literals = st.sampled_from([*own, *ODD]).map(_literal) | st.integers(-100, 300).map(_literal) | st.just("null")
+    comparisons = st.tuples(fields, st.sampled_from(COMPARED), literals)
+    atoms = fields | st.sampled_from(OTHERS) | comparisons.map(" ".join) | comparisons.map(lambda parts: " ".join(reversed(parts)))
+
+    def extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        pairs = st.tuples(inner, st.sampled_from(("&&", "||")), inner).map(lambda parts: f"({' '.join(parts)})")
+        return pairs | inner.map(lambda part: f"!({part})")
+
+    return st.recursive(atoms, extend, max_leaves=6)
+
+
+def _answer(documents: t.Iterable[dict[str, t.Any]], expression: str) -> t.Any:
+    try:
+        return selected(documents, expression)
+    except SelectError as exc:
+        return str(exc)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_same_result_either_way(many: Inventory, data: st.DataObject) -> None:
+    """Of every kind: the same documents in the same order, and the same error."""
+    kind = data.draw(st.sampled_from(sorted(NARROWED)))
+    every = list(many.documents(kind))
+    expression = f"[?{data.draw(_conditions(every))}]{data.draw(st.sampled_from(ENDINGS))}"
+    expression = data.draw(st.sampled_from([expression, f"length({expression})", f"[0] || {expression}", f"[{expression}, length(@)]"]))
+    assert _answer(many.documents(kind, select=expression), expression) == _answer(every, expression)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "read"),
+    [
+        ("certificates", "[?status=='expired'].subject", ["over"]),
+        ("certificates", "[?status!='ok' && places[?class=='in_use']]", ["over", "soon"]),
+        ("certificates", "[?days_remaining < `19` && contains(serial, 'a')]", ["over", "soon"]),
+        ("certificates", "[?days_remaining <= `30` && `0` < days_remaining]", ["edge", "soon"]),
+        ("certificates", "length([?!(status=='ok' || status=='expired')])", ["soon"]),
+        ("places", "[?class=='in_use' && !gone_at].path", ["late"]),
+        ("places", "[?state=='locked']", ["edge", "gone", "late", None, "over", "soon", "soon"]),
+        ("places", "[?alias] | [0]", ["late"]),
+        ("endpoints", "[?!reason]", ["over"]),
+        ("issuances", "[?state=='revoked']", ["c0"]),
+        ("events", "[?kind=='host.merged']", []),
+        ("keys", "[?!encrypted]", ["ec"]),
+        ("services", "[?active]", ["nginx"]),
+    ],
+)
+def test_what_is_read(many: Inventory, kind: str, expression: str, read: list[str | None]) -> None:
+    """No more than can match, as far as SQL can tell."""
+    documents = list(many.documents(kind, select=expression))
+    names = [_name(document) for document in documents]
+    assert sorted(map(str, names)) == sorted(map(str, read))
+
+
+def _name(document: t.Mapping[str, t.Any]) -> str | None:
+    if "subject_ordered" in document:
+        return str(document["subject"]["commonName"])
+    return t.cast("str | None", document["common_name"] if "common_name" in document else document.get("kind") or document.get("name"))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["[0]", "length(@)", "[].path", "{a: [?gone_at], b: @}", "[?contains(path, 'x') && gone_at]", "[?path < `5` || gone_at]", "[?", "[[?gone_at]]"],
+)
+def test_what_sql_cannot_tell(many: Inventory, expression: str) -> None:
+    """Leaves it all to JMESPath."""
+    assert len(list(many.documents("places", select=expression))) == len(list(many.documents("places")))
+
+
+def test_conditions_of_any_length(many: Inventory) -> None:
+    """Those that a database would refuse are not given to it."""
+    expression = f"[?{' || '.join(['gone_at'] * (LARGEST * 2))}]"
+    assert len(list(many.documents("places", select=expression))) == 7
