@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0009"
+HEAD = "0007"
 
 if sa is not None:
     metadata = sa.MetaData(

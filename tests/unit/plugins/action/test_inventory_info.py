@@ -56,7 +56,7 @@ def test_the_variable_is_the_default(path: str, tmp_path: os.PathLike[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("kind=secrets", "kind must be one of hosts, certificates"),
+        ("kind=secrets", "kind must be one of hosts, coverage"),
         ("inventory=/nonexistent/inventory.db", "inventory '/nonexistent/inventory.db' does not exist"),
         ("kind=events select='[?' inventory={path}", "select '[?' is not possible: "),
     ],

@@ -142,7 +142,7 @@ def test_issuances_and_issuers(full: Inventory, tools: t.Any) -> None:
 
 def test_an_unknown_kind_is_refused(inventory: Inventory) -> None:
     """With the kinds that there are."""
-    with pytest.raises(InventoryError, match="documents of the kind 'secrets' do not exist, there are hosts, certificates"):
+    with pytest.raises(InventoryError, match="documents of the kind 'secrets' do not exist, there are hosts, coverage"):
         list(inventory.documents("secrets"))
 
 

@@ -12,8 +12,8 @@ try:
 except ImportError:
     op = None  # type: ignore[assignment]
 
-revision = "0009"
-down_revision = "0008"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

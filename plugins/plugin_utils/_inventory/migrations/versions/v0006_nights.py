@@ -12,7 +12,7 @@ try:
 except ImportError:
     op = None  # type: ignore[assignment]
 
-revision = "0008"
+revision = "0006"
 down_revision = "0005"
 
 _SEEN = ("places", "bundle_places", "keys", "locked_stores", "records", "trust_stores", "services", "renewers")
