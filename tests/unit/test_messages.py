@@ -14,7 +14,18 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 # Never shown to a user as they are: caught and told in the words of another one, or as the reason of a place that was passed over.
-INTERNAL = {"AclError", "DerError", "DigestsError", "FlagsError", "JavaError", "OutOfTimeError", "StarttlsError", "UnusableError", "_SourcesWanted"}
+INTERNAL = {
+    "_Untranslatable",
+    "AclError",
+    "DerError",
+    "DigestsError",
+    "FlagsError",
+    "JavaError",
+    "OutOfTimeError",
+    "StarttlsError",
+    "UnusableError",
+    "_SourcesWanted",
+}
 ANSIBLES_OWN = {"UNREACHABLE", "Missing sudo password", "Incorrect sudo password", "could not be found", "the playbook:"}
 ANSIBLES_OWN |= {"Could not match supplied host pattern", "no hosts matched", "Validation of arguments failed", "The module interpreter"}
 
