@@ -36,10 +36,27 @@ options:
         lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
         from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
+      - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
-    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, renewers, scans, issuances, issuers, events]
+    choices:
+      - hosts
+      - certificates
+      - places
+      - endpoints
+      - bundles
+      - keys
+      - trust_stores
+      - crls
+      - requests
+      - services
+      - renewers
+      - assignments
+      - scans
+      - issuances
+      - issuers
+      - events
     default: certificates
   select:
     description:

@@ -328,6 +328,13 @@ def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield {**_pick(row, "namespace", "host", "kind", "name", "configuration", "alias"), **lists, **_seen(row)}
 
 
+def _assignments(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in connection.execute(schema.assignments.select().order_by(schema.assignments.c.id)).mappings():
+        times = {name: iso_stored(row[name]) for name in ("time", "removed_at")}
+        parts = {name: json.loads(row[f"{name}_json"]) for name in ("match", "set")}
+        yield {**_pick(row, "id", "source", "origin", "actor", "reason", "removed_by"), **parts, **times}
+
+
 def _issuances(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     for issuance in issuances.find(connection):
         texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
@@ -376,6 +383,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "requests": _requests,
     "services": _services,
     "renewers": _renewers,
+    "assignments": _assignments,
     "scans": _scans,
     "issuances": _issuances,
     "issuers": _issuers,

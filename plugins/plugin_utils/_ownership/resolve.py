@@ -12,10 +12,10 @@ from __future__ import annotations
 import collections
 import fnmatch
 import functools
+import ipaddress
 import re
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.networks import netaddr
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import ATTRIBUTES, KEYS, SOURCES, Candidate, Ownership, Rule, Value
 
 # What is to be owned: the texts that the patterns of a key are compared with. A certificate has the names and the host of its place.
@@ -125,6 +125,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _contains(network: str, address: str) -> bool:
     """Whether an address lies in a network; what a host called an address may be anything."""
     try:
-        return netaddr is not None and netaddr.IPAddress(address.partition("%")[0]) in netaddr.IPNetwork(network)
-    except (netaddr.AddrFormatError, ValueError, TypeError):
+        return ipaddress.ip_address(address.partition("%")[0]) in _network(network)
+    except ValueError:
         return False
+
+
+@functools.lru_cache(maxsize=20_000)
+def _network(network: str) -> t.Any:
+    return ipaddress.ip_network(network)

@@ -12,7 +12,15 @@ import typing as t
 TEXTS = ("owner", "application", "business_service", "environment", "criticality")
 LISTS = ("contacts", "regulations")
 ATTRIBUTES = ("owner", "contacts", "application", "business_service", "environment", "criticality", "regulations")
-VARIABLES = {f"certops_{name}": name for name in ATTRIBUTES}
+VARIABLES = {
+    "certops_owner": "owner",
+    "certops_contacts": "contacts",
+    "certops_application": "application",
+    "certops_business_service": "business_service",
+    "certops_environment": "environment",
+    "certops_criticality": "criticality",
+    "certops_regulations": "regulations",
+}
 # By what a rule can choose, from what says least to what says most.
 KEYS = ("namespace", "issuer", "profile", "group", "cidr", "host", "service", "path", "name", "certificate")
 SOURCES = ("manual", "rules", "variable", "import")
