@@ -37,6 +37,10 @@ options:
         from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
       - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
+      - V(ownership_findings) are hosts and certificates without an owner (C(finding=no_owner)), attributes that equally specific rules disagree about
+        (C(conflict)), and certificates that lie in places of several owners (C(several_owners)).
+      - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
+        with the one that counts first, and the attributes that are in C(conflicts). The C(owner) of a place is that of the file.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
@@ -53,6 +57,7 @@ options:
       - services
       - renewers
       - assignments
+      - ownership_findings
       - scans
       - issuances
       - issuers
@@ -98,6 +103,16 @@ EXAMPLES = r"""
     select: "[?!gone_at && added].{host: host, store: path, added: added[].{name: common_name, from: path}}"
   register: added
 
+- name: Whom to call about certificates that end within 30 days
+  certops.fleet.inventory_info:
+    select: "[?status!='ok' && owner].{name: subject.commonName, days: days_remaining, owner: owner, contacts: ownership.contacts}"
+  register: whom
+
+- name: What nobody owns, and what rules disagree about
+  certops.fleet.inventory_info:
+    kind: ownership_findings
+  register: unowned
+
 - name: How many certificates the internal CA has issued
   certops.fleet.inventory_info:
     kind: issuances
@@ -124,6 +139,19 @@ documents:
       services: [nginx]
       renewed_by: certops
       bundles: []
+      owner: Team Web
+      owners: [Team Web]
+      ownership:
+        owner: Team Web
+        contacts: [web@example.com]
+        application: null
+        business_service: null
+        environment: production
+        criticality: null
+        regulations: null
+        candidates:
+          - {attribute: owner, value: Team Web, source: rules, origin: platform, match: {group: web*}}
+        conflicts: []
       places:
         - namespace: production
           host: web1
