@@ -20,6 +20,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     events,
     issuances,
     migrate,
+    radius,
     scans,
     seen,
 )
@@ -309,6 +310,11 @@ class Inventory:
         """What declarations can be made of on a host; None for one that never answered."""
         with self._read() as connection:
             return seen.seen_on(connection, host)
+
+    def affected(self, subject: str, name: str) -> radius.Affected:
+        """What hangs on a certificate, a key, an issuer, a host or a service."""
+        with self._read() as connection:
+            return radius.affected(connection, subject, name)
 
     def documents(self, kind: str) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``."""
