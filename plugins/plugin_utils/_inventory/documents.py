@@ -16,6 +16,7 @@ from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatches import mismatches
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned, ownership_document
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
@@ -177,6 +178,7 @@ def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     statement = sa.select(*columns).order_by(certificates.c.sha256)
     for row in connection.execute(statement):
         own = places.get(row.sha256, [])
+        ownership = owned.of_certificate(row.sha256, ownerships.get(row.sha256, ()))
         yield {
             **_facts(row.der, now),
             "serial": row.serial,
@@ -186,7 +188,8 @@ def _certificates(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
-            **_owned(owned.of_certificate(row.sha256, ownerships.get(row.sha256, ()))),
+            "management": owned.rung(row.sha256, ownership),
+            **_owned(ownership),
             "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
         }
 
@@ -240,7 +243,7 @@ def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
     renewed, owned = Renewed(connection), Owned(connection)
     for row in _placed(connection, schema.places):
-        yield {**_place(row, now), "renewed_by": renewed.by(row), "ownership": ownership_document(owned.of_place(row))}
+        yield {**_place(row, now), "renewed_by": renewed.by(row), **_managed(owned, row)}
     unknown = dict.fromkeys(_UNKNOWN)
     for row in _placed(connection, schema.locked_stores):
         yield {
@@ -249,9 +252,14 @@ def _places(connection: sa.Connection, now: int) -> t.Iterator[Document]:
             **_used_file(row),
             "state": "locked",
             "renewed_by": renewed.by(row),
-            "ownership": ownership_document(owned.of_place(row)),
+            **_managed(owned, row),
             **_seen(row),
         }
+
+
+def _managed(owned: Owned, row: t.Mapping[t.Any, t.Any]) -> Document:
+    ownership = owned.of_place(row)
+    return {"management": owned.rung(row.get("certificate"), ownership, row["host_id"]), "ownership": ownership_document(ownership)}
 
 
 def _used_file(row: t.Mapping[t.Any, t.Any]) -> Document:
@@ -422,6 +430,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "renewers": _renewers,
     "assignments": _assignments,
     "ownership_findings": _ownership_findings,
+    "mismatches": mismatches,
     "scans": _scans,
     "issuances": _issuances,
     "issuers": _issuers,

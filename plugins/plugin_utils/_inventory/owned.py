@@ -81,6 +81,15 @@ class Owned:
         # Places of two hosts that differ are no conflict of rules: each has an owner of its own.
         return dataclasses.replace(every, conflicts=tuple(name for name in ATTRIBUTES if any(name in each.conflicts for each in placed)))
 
+    def rung(self, sha256: str | None, ownership: Ownership, host: int | None = None) -> str:
+        """How far a certificate, or its place on a host, has come: unmanaged, monitored (somebody answers for it), enrolled (got from an issuer of ours),
+        provisioned (and put in place by us)."""
+        issued = self._issued.get(sha256 or "", {})
+        states = {state for states in issued.values() for state in states} if host is None else issued.get(host, set())
+        if "installed" in states:
+            return "provisioned"
+        return "enrolled" if issued else "monitored" if "owner" in ownership.values else "unmanaged"
+
     def _of(self, host: _Host, subject: Subject) -> Ownership:
         found = self._others.candidates({**host.subject, **subject})
         return resolved((*host.candidates, *found)) if found or host.ownership is NOBODY else host.ownership
@@ -153,9 +162,10 @@ def _facts(connection: sa.Connection) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _issued_for(connection: sa.Connection) -> dict[str, set[int]]:
+def _issued_for(connection: sa.Connection) -> dict[str, dict[int, set[str]]]:
+    """Of each certificate that was issued here the hosts that it was issued for, and what became of it there."""
     issuances = schema.issuances.c
-    found = collections.defaultdict(set)
-    for row in connection.execute(sa.select(issuances.certificate, issuances.host_id).where(issuances.certificate.is_not(None))):
-        found[row.certificate].add(row.host_id)
+    found: dict[str, dict[int, set[str]]] = {}
+    for row in connection.execute(sa.select(issuances.certificate, issuances.host_id, issuances.state).where(issuances.certificate.is_not(None))):
+        found.setdefault(row.certificate, {}).setdefault(row.host_id, set()).add(row.state)
     return found
