@@ -49,6 +49,7 @@ def scan(task: Task) -> dict[str, t.Any]:
         for part in _parts(task, request, answer, not_in_it(answer) if task.args["return_certificates"] else {}):
             answer["certificates"].update(part)
         return _result(task, answer, recorded=False, twins=[])
+    owned, problems = task.stated()
     with task.inventory() as inventory:
         inventory.check_writable()
         bundles = inventory.known_bundles()
@@ -59,11 +60,13 @@ def scan(task: Task) -> dict[str, t.Any]:
         reason = silence(exc)
         if reason is not None:
             with task.inventory() as inventory:
-                inventory.record_silent_host(task.host, reason=reason, started=started)
+                inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned)
         raise
     with task.inventory() as inventory:
-        recorded = inventory.record_scan(ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"])))
-    return _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
+        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned)
+        recorded = inventory.record_scan(record)
+    result = _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
+    return {**result, "warnings": [*result["warnings"], *problems]}
 
 
 def _answer(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -37,7 +37,26 @@ options:
   kind:
     description: What to write, as in O(certops.fleet.inventory_info#module:kind).
     type: str
-    choices: [hosts, certificates, places, endpoints, bundles, keys, trust_stores, crls, requests, services, renewers, scans, issuances, issuers, events]
+    choices:
+      - hosts
+      - coverage
+      - certificates
+      - places
+      - endpoints
+      - bundles
+      - keys
+      - trust_stores
+      - crls
+      - requests
+      - services
+      - renewers
+      - assignments
+      - ownership_findings
+      - mismatches
+      - scans
+      - issuances
+      - issuers
+      - events
     default: certificates
   select:
     description:

@@ -38,6 +38,16 @@ options:
       - V(bundles) are files of trust anchors, each content once.
       - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), of C(hosts_lacking) why each does not, and which
         C(addresses_without_host) were seen serving certificates though no host that is known has them.
+      - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
+      - V(ownership_findings) are hosts and certificates without an owner (C(finding=no_owner)), attributes that equally specific rules disagree about
+        (C(conflict)), and certificates that lie in places of several owners (C(several_owners)).
+      - V(mismatches) are places where what is declared, issued, found and served does not go together. C(served_not_file) is a service that shows another
+        certificate than its files hold, C(served_unknown) a listener whose certificate lies in no file that was seen. C(declared_absent) was put in place here
+        and is not there any more, C(issued_nowhere) was issued, is valid and was never found. C(found_undeclared) is in use or installed and was not got here.
+      - The C(management) of certificates and places is V(unmanaged), V(monitored) when it has an owner, V(enrolled) when it was got here, or V(provisioned)
+        when it was put in place here, too.
+      - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
+        with the one that counts first, and the attributes that are in C(conflicts). The C(owner) of a place is that of the file.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
       - V(events) are the lines of the audit log.
     type: str
@@ -54,6 +64,9 @@ options:
       - requests
       - services
       - renewers
+      - assignments
+      - ownership_findings
+      - mismatches
       - scans
       - issuances
       - issuers
@@ -109,6 +122,22 @@ EXAMPLES = r"""
     select: "[?!gone_at && added].{host: host, store: path, added: added[].{name: common_name, from: path}}"
   register: added
 
+- name: Whom to call about certificates that end within 30 days
+  certops.fleet.inventory_info:
+    select: "[?status!='ok' && owner].{name: subject.commonName, days: days_remaining, owner: owner, contacts: ownership.contacts}"
+  register: whom
+
+- name: What nobody owns, and what rules disagree about
+  certops.fleet.inventory_info:
+    kind: ownership_findings
+  register: unowned
+
+- name: What was issued and is nowhere, or was put in place and is gone
+  certops.fleet.inventory_info:
+    kind: mismatches
+    select: "[?finding=='issued_nowhere' || finding=='declared_absent']"
+  register: lost
+
 - name: How many certificates the internal CA has issued
   certops.fleet.inventory_info:
     kind: issuances
@@ -135,6 +164,20 @@ documents:
       services: [nginx]
       renewed_by: certops
       bundles: []
+      management: provisioned
+      owner: Team Web
+      owners: [Team Web]
+      ownership:
+        owner: Team Web
+        contacts: [web@example.com]
+        application: null
+        business_service: null
+        environment: production
+        criticality: null
+        regulations: null
+        candidates:
+          - {attribute: owner, value: Team Web, source: rules, origin: platform, match: {group: web*}}
+        conflicts: []
       places:
         - namespace: production
           host: web1

@@ -20,11 +20,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, unknown_variables
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, stated, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,10 @@ class Task:
         name = self.action._task.delegate_to or self.variables["inventory_hostname"]
         namespace = shared_variable(self.action, own, "certops_environment", "")
         return HostName(str(namespace or ""), str(name))
+
+    def stated(self) -> tuple[Stated, list[str]]:
+        """What the Ansible inventory says of who answers for the host, and what of it cannot be used."""
+        return stated(self.action, self.variables)
 
     @property
     def actor(self) -> str:

@@ -10,6 +10,9 @@ import typing as t
 from collections.abc import Iterable
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import nearest
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import VariableError, host_variables, plain, shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import VARIABLES, OwnershipError, checked_value
 
 PREFIX = "certops_"
 # Options whose default is the variable of the same meaning.
@@ -20,7 +23,7 @@ SHARED = {
     "certificates": "certops_certificates",
     "store_passwords": "certops_store_passwords",
 }
-KNOWN = tuple(sorted((*SHARED.values(), "certops_environment", "certops_serial")))
+KNOWN = tuple(sorted({*SHARED.values(), *VARIABLES, "certops_serial"}))
 # Set by the inventory plugin of the collection; what a user writes there is lost.
 GIVEN = ("certops_certificates_found",)
 
@@ -37,6 +40,21 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 def _unknown(name: str) -> str:
     advice = nearest(name, KNOWN) or f"those of this collection are {', '.join(KNOWN)}"
     return f"the variable {name!r} is not known and does nothing: {advice}"
+
+
+def stated(action: t.Any, task_vars: dict[str, t.Any]) -> tuple[Stated, list[str]]:
+    """What the Ansible inventory says of who answers for a host, and a sentence for each variable of that kind that cannot be used: it ends no scan."""
+    own = host_variables(action, task_vars)
+    given, problems = {}, []
+    for variable, name in VARIABLES.items():
+        try:
+            value = shared_variable(action, own, variable) if variable in own else None
+            if value not in (None, "", []):
+                given[name] = checked_value(name, value, variable)
+        except (OwnershipError, VariableError) as exc:
+            problems.append(f"{exc}; nothing was recorded of it")
+    groups = plain(own.get("group_names") or [], "group_names")
+    return Stated(tuple(str(group) for group in groups), tuple(given.items())), problems
 
 
 def check_serial(value: t.Any) -> None:

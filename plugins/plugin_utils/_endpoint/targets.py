@@ -1,7 +1,7 @@
 # Copyright (c) The certops.fleet developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user names as endpoints, as single questions. The one guarded import of netaddr."""
+"""What a user names as endpoints, as single questions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from urllib.parse import urlsplit
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.starttls import PROTOCOLS
 from ansible_collections.certops.fleet.plugins.module_utils._host.tls import STARTTLS_PORTS
+from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.networks import netaddr
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import InvalidNameError, canonical_name
-
-try:
-    import netaddr
-except ImportError:
-    netaddr = None
 
 ACCEPTED = "a name or an address with or without ports, a URL, a network such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.20"
 # Port, and the conversation before TLS: none with the schemes that begin in TLS.

@@ -17,6 +17,8 @@ from datetime import datetime
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql, issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.covered import coverage
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatches import mismatches
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned, ownership_document
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
@@ -24,7 +26,9 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sq
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, iso, iso_stored, moment, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, iso, iso_stored, moment, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.findings import ownership_findings
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 Document = dict[str, t.Any]
@@ -57,6 +61,7 @@ def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
     hosts = connection.execute(schema.hosts.select().order_by(schema.hosts.c.namespace, schema.hosts.c.name)).all()
     names = {row.id: {"namespace": row.namespace, "host": row.name} for row in hosts}
     holders = _holders(evidence)
+    owned = Owned(connection)
     for row in hosts:
         own, last = evidence[row.id], scans.get(row.id)
         equal = _equal_evidence(row.id, own, holders)
@@ -70,7 +75,12 @@ def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
             "addresses": own["address"],
             "equal_evidence": [{**names[other], "evidence": kinds} for other, kinds in sorted(equal.items())],
             "last_scan": None if last is None else _scan(last),
+            **_owned(owned.of_host(row.id)),
         }
+
+
+def _owned(ownership: Ownership) -> Document:
+    return {"owner": ownership.values.get("owner"), "ownership": ownership_document(ownership)}
 
 
 def _evidence(connection: sa.Connection) -> dict[int, dict[str, list[str]]]:
@@ -142,17 +152,30 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield _scan(row)
 
 
-def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    wanted = narrow(fields_sql.certificates())
-    places = collections.defaultdict(list)
+def _placements(
+    connection: sa.Connection, now: int, owned: Owned, wanted: t.Sequence[sa.ColumnElement[bool]]
+) -> tuple[dict[str, list[Document]], dict[str, list[Ownership]]]:
+    """Of each certificate its places, and who answers for those that raise alarms."""
+    places: dict[str, list[Document]] = collections.defaultdict(list)
+    ownerships: dict[str, list[Ownership]] = collections.defaultdict(list)
     names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at")
     renewed = Renewed(connection)
     for place in _placed(connection, schema.places, *wanted):
         place_document = {**_place(place, now), "renewed_by": renewed.by(place)}
         places[place["certificate"]].append({name: place_document[name] for name in names})
-    for endpoint in _endpoints(connection, now):
+        if place["gone_at"] is None and place["class"] in ALARMED:
+            ownerships[place["certificate"]].append(owned.of_place(place))
+    for row, endpoint in _endpoint_rows(connection, now):
         if endpoint["sha256"] is not None:
             places[endpoint["sha256"]].append({name: endpoint.get(name) for name in names})
+        if endpoint["sha256"] is not None and endpoint["gone_at"] is None:
+            ownerships[endpoint["sha256"]].append(owned.of_endpoint(row, endpoint["path"]))
+    return places, ownerships
+
+
+def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    wanted, owned = narrow(fields_sql.certificates()), Owned(connection)
+    places, ownerships = _placements(connection, now, owned, wanted)
     bundles = collections.defaultdict(set)
     for row in connection.execute(schema.bundle_members.select()):
         bundles[row.certificate].add(row.bundle)
@@ -161,6 +184,7 @@ def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everythi
     statement = sa.select(*columns).where(*wanted).order_by(certificates.c.sha256)
     for row in connection.execute(statement):
         own = places.get(row.sha256, [])
+        ownership = owned.of_certificate(row.sha256, ownerships.get(row.sha256, ()))
         yield {
             **_facts(row.der, now),
             "serial": row.serial,
@@ -170,6 +194,9 @@ def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everythi
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
+            "management": owned.rung(row.sha256, ownership),
+            **_owned(ownership),
+            "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
         }
 
 
@@ -220,9 +247,9 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
 
 def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
-    renewed = Renewed(connection)
+    renewed, owned = Renewed(connection), Owned(connection)
     for row in _placed(connection, schema.places, *narrow(fields_sql.places())):
-        yield {**_place(row, now), "renewed_by": renewed.by(row)}
+        yield {**_place(row, now), "renewed_by": renewed.by(row), **_managed(owned, row)}
     unknown = dict.fromkeys(_UNKNOWN)
     for row in _placed(connection, schema.locked_stores, *narrow(fields_sql.locked_stores())):
         yield {
@@ -231,8 +258,14 @@ def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) ->
             **_used_file(row),
             "state": "locked",
             "renewed_by": renewed.by(row),
+            **_managed(owned, row),
             **_seen(row),
         }
+
+
+def _managed(owned: Owned, row: t.Mapping[t.Any, t.Any]) -> Document:
+    ownership = owned.of_place(row)
+    return {"management": owned.rung(row.get("certificate"), ownership, row["host_id"]), "ownership": ownership_document(ownership)}
 
 
 def _used_file(row: t.Mapping[t.Any, t.Any]) -> Document:
@@ -260,13 +293,19 @@ def _record(row: t.Mapping[t.Any, t.Any]) -> Document:
 
 
 def _endpoints(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    owned = Owned(connection)
+    for row, endpoint in _endpoint_rows(connection, now, *narrow(fields_sql.endpoints())):
+        yield {**endpoint, **_owned(owned.of_endpoint(row, endpoint["path"]))}
+
+
+def _endpoint_rows(connection: sa.Connection, now: int, *wanted: sa.ColumnElement[bool]) -> t.Iterator[tuple[t.Mapping[t.Any, t.Any], Document]]:
     """Places that were asked for; their path is host, port and name. A host that is not known goes by the name or address that was asked."""
     endpoints, certificates, hosts = schema.endpoints, schema.certificates, schema.hosts
     columns = (certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca, hosts.c.name.label("host"))
     source = endpoints.outerjoin(certificates, certificates.c.sha256 == endpoints.c.certificate).outerjoin(hosts, hosts.c.id == endpoints.c.host_id)
-    statement = sa.select(endpoints, *columns).select_from(source).where(*narrow(fields_sql.endpoints()))
+    statement = sa.select(endpoints, *columns).select_from(source).where(*wanted)
     for row in connection.execute(statement.order_by(*endpoints.primary_key)).mappings():
-        yield {
+        document = {
             **_pick(
                 row, "namespace", "target", "port", "name", "seen_from", "starttls", "address", "protocol", "cipher", "spki", "common_name", "is_ca", "reason"
             ),
@@ -283,6 +322,7 @@ def _endpoints(connection: sa.Connection, now: int, narrow: Narrow = everything)
             "looked_at": iso_stored(row["looked_at"]),
             **_seen(row),
         }
+        yield row, document
 
 
 def endpoint_place(target: str, port: int, name: str) -> str:
@@ -324,14 +364,27 @@ def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
 
 
 def _services(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+    owned = Owned(connection)
     for row in _placed(connection, schema.services, *narrow(fields_sql.services())):
-        yield {**json.loads(row["facts_json"]), **_pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration"), **_seen(row)}
+        own = _pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration")
+        yield {**json.loads(row["facts_json"]), **own, **_seen(row), **_owned(owned.of_service(row["host_id"], row["name"]))}
 
 
 def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
     for row in _placed(connection, schema.renewers):
         lists = {name: json.loads(row[f"{name}_json"]) for name in ("paths", "runs", "facts")}
         yield {**_pick(row, "namespace", "host", "kind", "name", "configuration", "alias"), **lists, **_seen(row)}
+
+
+def _ownership_findings(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    return ownership_findings(_hosts(connection, now), _certificates(connection, now))
+
+
+def _assignments(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    for row in connection.execute(schema.assignments.select().order_by(schema.assignments.c.id)).mappings():
+        times = {name: iso_stored(row[name]) for name in ("time", "removed_at")}
+        parts = {name: json.loads(row[f"{name}_json"]) for name in ("match", "set")}
+        yield {**_pick(row, "id", "source", "origin", "actor", "reason", "removed_by"), **parts, **times}
 
 
 def _issuances(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
@@ -387,6 +440,9 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "requests": _requests,
     "services": _services,
     "renewers": _renewers,
+    "assignments": _assignments,
+    "ownership_findings": _ownership_findings,
+    "mismatches": mismatches,
     "scans": _scans,
     "issuances": _issuances,
     "issuers": _issuers,

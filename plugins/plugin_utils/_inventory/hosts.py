@@ -77,8 +77,8 @@ def _join(connection: sa.Connection, table: sa.Table, number: int, other: int) -
 
 
 def _newest(pair: t.Sequence[Row]) -> dict[str, t.Any]:
-    newest = max(pair, key=lambda row: row["scan_id"])
-    return {**newest, "first_seen": min(row["first_seen"] for row in pair)}
+    newest = max(pair, key=lambda row: row["scan_id"] if "scan_id" in row else row["changed"])
+    return {**newest, **({"first_seen": min(row["first_seen"] for row in pair)} if "first_seen" in newest else {})}
 
 
 def _look_from(connection: sa.Connection, host: HostName, to: HostName) -> None:

@@ -20,7 +20,7 @@ Row = t.Mapping[str, t.Any]
 CHUNK = 500
 # So many rows go to a server faster by COPY than one after the other.
 COPIED = 1000
-_COPY = "certops_rows"
+_COPY = "given_rows"
 
 
 def insert_row(connection: sa.Connection, table: sa.Table, row: Row) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0007"
+HEAD = "0008"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -281,6 +281,33 @@ if sa is not None:
         sa.Column("runs_json", sa.Text, nullable=False),
         sa.Column("facts_json", sa.Text, nullable=False),
         *_seen(),
+    )
+
+    # What the Ansible inventory says of a host, as it was at the last discovery: its groups, and who answers for it.
+    host_ownership = sa.Table(
+        "host_ownership",
+        metadata,
+        _host(primary_key=True),
+        sa.Column("groups_json", sa.Text, nullable=False),
+        sa.Column("set_json", sa.Text, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+    )
+
+    # Who answers for what, by hand, by rules and by imports. What is replaced or taken back stays, with the time.
+    assignments = sa.Table(
+        "assignments",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("source", sa.String(16), nullable=False),  # manual, rules, import
+        sa.Column("origin", sa.Text, nullable=False),  # the name of the rules or of the import
+        sa.Column("match_json", sa.Text, nullable=False),
+        sa.Column("set_json", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("removed_at", sa.BigInteger),
+        sa.Column("removed_by", sa.Text),
+        sa.Index(None, "source", "origin"),
     )
 
     # Identity: who asked, and host, port and name that were asked. What answers there differs with the network that one looks from.

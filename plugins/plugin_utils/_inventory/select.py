@@ -29,13 +29,31 @@ def selected(documents: t.Iterable[dict[str, t.Any]], expression: str | None, *,
 
 
 def _search(expression: str, documents: t.Iterable[dict[str, t.Any]]) -> list[t.Any]:
-    if jmespath is None:
-        raise SelectError("the Python that runs Ansible needs the package 'jmespath' for select")
-    try:
-        result = jmespath.compile(expression).search(list(documents))
-    except (JMESPathError, RecursionError, TypeError) as exc:  # TypeError: a text is compared with a number
-        # Without its cause: ansible-core 2.19 prints the text of every exception in the chain.
-        raise SelectError(f"select {expression!r} is not possible: {' '.join(str(exc).split())[:300]}") from None
+    result = searched(expression, list(documents))
     if result is None:
         return []
     return result if isinstance(result, list) else [result]
+
+
+def searched(expression: str, value: t.Any) -> t.Any:
+    """What an expression finds in a value. Raises SelectError."""
+    compiled = compiled_expression(expression)
+    try:
+        return compiled.search(value)
+    except (JMESPathError, RecursionError, TypeError) as exc:  # TypeError: a text is compared with a number
+        raise _impossible(expression, exc) from None
+
+
+def compiled_expression(expression: str) -> t.Any:
+    """The expression, ready to search. Raises SelectError."""
+    if jmespath is None:
+        raise SelectError("the Python that runs Ansible needs the package 'jmespath' for select")
+    try:
+        return jmespath.compile(expression)
+    except (JMESPathError, RecursionError) as exc:
+        raise _impossible(expression, exc) from None
+
+
+def _impossible(expression: str, exc: Exception) -> SelectError:
+    """To be raised without its cause: ansible-core 2.19 prints the text of every exception in the chain."""
+    return SelectError(f"select {expression!r} is not possible: {' '.join(str(exc).split())[:300]}")

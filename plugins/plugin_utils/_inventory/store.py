@@ -13,6 +13,7 @@ import typing as t
 from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
+    assignments,
     certificates,
     documents,
     endpoints,
@@ -21,6 +22,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     issuances,
     migrate,
     on_hosts,
+    radius,
     scans,
     seen,
 )
@@ -49,6 +51,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     Issuer,
     Recorded,
     ScanRecord,
+    Stated,
     seconds,
 )
 
@@ -176,8 +179,9 @@ class Inventory:
         with self._write() as connection:
             certificates.add(connection, rows, names, time=prepared.scan["ended"])
             recorded, event = scans.record(connection, prepared, new_certificates=len(rows))
-            if event:
-                self._append(connection, event)
+            stated = self._put_stated(connection, scan.host, scan.stated)
+            for each in filter(None, (event, stated)):
+                self._append(connection, each)
         return recorded
 
     @_again
@@ -201,14 +205,24 @@ class Inventory:
         return recorded
 
     @_again
-    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None) -> int:
+    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None, stated: Stated | None = None) -> int:
         """Stores that a host gave nothing, and why."""
         now = self._now()
         with self._write() as connection:
             scan, event = scans.record_silent(connection, host, reason=reason, started=seconds(started or now), ended=seconds(now))
+            owned = self._put_stated(connection, host, stated)
+            for each in filter(None, (event, owned)):
+                self._append(connection, each)
+        return scan
+
+    @_again
+    def assign(self, wanted: assignments.Wanted, *, write: bool = True) -> assignments.Assigned:
+        """Makes assignments of ownership as they are wanted, in one piece; ``write=False`` only says what would change."""
+        with self._write_alone() if write else self._read() as connection:
+            assigned, event = assignments.assign(connection, wanted, actor=self._actor, time=seconds(self._now()), write=write)
             if event:
                 self._append(connection, event)
-        return scan
+        return assigned
 
     @_again
     def rename_host(self, host: HostName, to: HostName, *, check: bool = False) -> bool:
@@ -323,6 +337,11 @@ class Inventory:
         with self._read() as connection:
             return seen.seen_on(connection, host)
 
+    def affected(self, subject: str, name: str) -> radius.Affected:
+        """What hangs on a certificate, a key, an issuer, a host or a service."""
+        with self._read() as connection:
+            return radius.affected(connection, subject, name)
+
     def documents(self, kind: str, *, select: str | None = None) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards."""
         with self._read() as connection:
@@ -345,6 +364,9 @@ class Inventory:
         with self._read() as connection:
             missing = certificates.missing(connection, ders)
         return certificates.parsed({sha256: ders[sha256] for sha256 in sorted(missing)})
+
+    def _put_stated(self, connection: sa.Connection, host: HostName, stated: Stated | None) -> Event | None:
+        return None if stated is None else assignments.put_stated(connection, host, stated, time=seconds(self._now()))
 
     def _append(self, connection: sa.Connection, event: Event) -> int:
         lock_chain(connection)

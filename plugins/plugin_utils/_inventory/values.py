@@ -41,10 +41,18 @@ class HostName:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Stated:
+    """What the Ansible inventory says of a host: its groups, and checked attributes of its ownership."""
+
+    groups: tuple[str, ...] = ()
+    given: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ScanRecord:
     """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer.
 
-    ``partial``: only some paths were asked for, so that it says nothing of the host as a whole.
+    ``partial``: only some paths were asked for, so that it says nothing of the host as a whole. ``stated`` is None where the Ansible inventory was not read.
     """
 
     host: HostName
@@ -53,6 +61,7 @@ class ScanRecord:
     result: t.Mapping[str, t.Any]
     evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     partial: bool = False
+    stated: Stated | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ COLUMNS = (
     "serial",
     "sha256",
     "problem",
+    "owner",
+    "contacts",
 )
 
 
@@ -80,7 +82,9 @@ def certificate_facts(certificate: Document) -> Row:
 
 def place_row(place: Document, facts: Row) -> Row:
     own = {column: place.get(column) for column in ("status", "days_remaining", "not_after", "namespace", "host", "path", "class", "sha256")}
-    return {**own, **facts, "services": list(place.get("services") or ())}
+    ownership = place.get("ownership") or {}
+    answers = {"owner": ownership.get("owner"), "contacts": list(ownership.get("contacts") or ())}
+    return {**own, **facts, "services": list(place.get("services") or ()), **answers}
 
 
 def host_row(host: Document) -> Row:

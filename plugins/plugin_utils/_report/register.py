@@ -32,11 +32,10 @@ Name = tuple[tuple[str, str], ...]
 class Certificates:
     """What the register needs of the certificates while they pass: counts of all in use or installed, and those that end first.
 
-    C(approved) are the subjects of approved issuers, C(owners) are known by the certificate's SHA-256.
+    C(approved) are the subjects of approved issuers.
     """
 
     approved: frozenset[Name] = frozenset()
-    owners: t.Mapping[str, str] = field(default_factory=dict)
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     _rows: list[tuple[t.Any, tuple[Cell, ...]]] = field(default_factory=list)
     _last: t.Any = None  # the key behind which nothing is listed
@@ -57,7 +56,7 @@ class Certificates:
         return tuple(cells for _key, cells in self._rows)
 
     def _add(self, certificate: Document, places: t.Sequence[Document]) -> None:
-        facts, owner = certificate_facts(certificate), self.owners.get(certificate["sha256"])
+        facts, owner = certificate_facts(certificate), certificate.get("owner")
         self.counts.update(name for name, holds in _counted(certificate, self.approved, owner).items() if holds)
         days = certificate.get("days_remaining")
         key = (days is None, days or 0, str(facts["name"]), certificate["sha256"])

@@ -20,7 +20,7 @@ from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGU
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
 
@@ -53,6 +53,9 @@ class FailingTask:
 
     def inventory(self) -> t.Any:
         return open_inventory(str(self.path), now=lambda: datetime.now(timezone.utc))
+
+    def stated(self) -> tuple[Stated, list[str]]:
+        return Stated(("web",), (("owner", "team web"),)), ["certops_contacts cannot be used"]
 
     def exchange(self, _verb: str, _args: t.Mapping[str, t.Any]) -> t.NoReturn:
         raise self.failure
@@ -142,8 +145,11 @@ def test_certificates_beyond_one_answer(record: bool, everything: bool, tmp_path
     assert len(task.asked) == 5
     if everything:
         assert {found["sha256"] for found in result["certificates"]} == set(sorted(SENT)[:-1])
+    assert ("certops_contacts cannot be used" in result["warnings"]) is record
     if record:
         with task.inventory() as inventory:
+            (stated,) = [event["detail"]["after"] for event in inventory.documents("events") if event["kind"] == "ownership.variables"]
+            assert stated == {"owner": "team web"}
             assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
 
 

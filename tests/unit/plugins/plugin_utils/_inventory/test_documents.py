@@ -12,10 +12,12 @@ from datetime import timedelta
 
 import pytest
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
 
 
 @pytest.fixture(name="full")
@@ -46,6 +48,8 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     inventory.put_issuer(Issuer(name="internal", kind="embedded", certificate=tools.make_der("ca")))
     inventory.begin_issuance(tools.intent(serial=None))
     inventory.complete_issuance(1, der=ders[0], chain=())
+    rule = rule_from({"host": "web1"}, {"owner": "web"}, source="rules", origin="ops", where="rule")
+    inventory.assign(Wanted("rules", "ops", (rule,)))
     clock.move(days=2)
     return inventory
 

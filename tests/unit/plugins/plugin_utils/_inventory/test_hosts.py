@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, InventoryError, ScanRecord, Stated
 
 OLD, WEB = HostName("lab", "old1"), HostName("lab", "web1")
 
@@ -77,6 +77,15 @@ def test_what_a_host_looked_at_stays(inventory: Inventory, tools: t.Any, clock: 
     assert _told(inventory, "endpoints", "seen_from", "sha256") == [("web1", tools.sha256(last))]
     inventory.rename_host(WEB, OLD)
     assert _told(inventory, "endpoints", "seen_from", "sha256") == [("old1", tools.sha256(last))]
+
+
+def test_who_answers_is_what_was_said_last(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """Of two hosts that both have an owner."""
+    for host, owner in ((OLD, "before"), (WEB, "now")):
+        at = clock.move(days=1)
+        inventory.record_scan(ScanRecord(host, at, at, tools.answer(), {}, partial=False, stated=Stated((), (("owner", owner),))))
+    inventory.merge_host(OLD, WEB)
+    assert _told(inventory, "hosts", "host", "owner") == [("web1", "now")]
 
 
 def test_issuances_go_with_the_host(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:

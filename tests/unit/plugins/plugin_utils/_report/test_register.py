@@ -50,8 +50,8 @@ def certificate(number: int = 0, **changes: t.Any) -> dict[str, t.Any]:
     return {**own, **changes}
 
 
-def paper(*certificates: dict[str, t.Any], owners: dict[str, str] | None = None) -> Paper:
-    seen = Certificates(subjects([{"certificate": {"subject_ordered": CA}}, {"certificate": None}]), owners or {})
+def paper(*certificates: dict[str, t.Any]) -> Paper:
+    seen = Certificates(subjects([{"certificate": {"subject_ordered": CA}}, {"certificate": None}]))
     passed = list(seen.passing(certificates))
     assert passed == list(certificates)
     return register(Settings(organisation="Example Ltd"), build_report(HOSTS, passed, [], NOW), seen)
@@ -61,9 +61,9 @@ def tables(paper: Paper) -> list[Table]:
     return [block for block in paper.blocks if isinstance(block, Table)]
 
 
-def measured(*certificates: dict[str, t.Any], **more: t.Any) -> dict[str, str]:
+def measured(*certificates: dict[str, t.Any]) -> dict[str, str]:
     """The measures by their words up to the first comma, and by their number where that is enough."""
-    return {str(row[1]): str(row[2]) for row in tables(paper(*certificates, **more))[0].rows}
+    return {str(row[1]): str(row[2]) for row in tables(paper(*certificates))[0].rows}
 
 
 def test_the_day_is_that_of_the_report() -> None:
@@ -142,7 +142,7 @@ def test_what_is_measured(changes: dict[str, t.Any], counted: str) -> None:
 
 def test_coverage_and_owners_have_a_denominator() -> None:
     """Hosts scanned completely of hosts known, certificates without a known owner of all of them."""
-    found = measured(certificate(1), certificate(2), owners={f"{1:064x}": "Web team"})
+    found = measured(certificate(1, owner="Web team"), certificate(2))
     assert found["hosts scanned completely"] == "1 of 2"
     assert found["hosts that gave nothing, or were never scanned as a whole"] == "1"
     assert found["certificates whose owner is unknown"] == "1 of 2"

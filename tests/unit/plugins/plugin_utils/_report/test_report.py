@@ -216,6 +216,15 @@ def test_csv_is_read_back() -> None:
     assert rows[0]["days_remaining"] == "-3"
 
 
+def test_who_answers_for_a_place() -> None:
+    """In the table and the JSON; the account that owns the file is somebody else."""
+    told = report(owner="root", ownership={"owner": "=Team", "contacts": ["a@x", "b@x"]})
+    (row,) = csv.DictReader(io.StringIO(to_csv(told), newline=""))
+    assert (row["owner"], row["contacts"]) == ("'=Team", "a@x b@x")
+    assert (told.places[0]["owner"], told.places[0]["contacts"]) == ("=Team", ["a@x", "b@x"])
+    assert (report(owner="root").places[0]["owner"], report().places[0]["contacts"]) == (None, [])
+
+
 def test_json_is_read_back() -> None:
     """The JSON holds the same rows."""
     assert json.loads(to_json(report(HOSTILE)))["places"][0]["name"] == HOSTILE

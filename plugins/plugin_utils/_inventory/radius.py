@@ -1,0 +1,171 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hangs on a certificate, a key, an issuer, a host or a service: the rows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
+
+SUBJECTS = ("certificate", "key", "issuer", "host", "service")
+Row = t.Mapping[t.Any, t.Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where an affected certificate lies or is served, what uses it there, and who answers for that."""
+
+    certificate: str
+    namespace: str
+    host: str
+    path: str
+    services: tuple[str, ...]
+    ownership: Ownership
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Affected:
+    """Certificates by SHA-256, certificates of CAs above them, their places, and where their keys lie."""
+
+    certificates: t.Mapping[str, Row]
+    issuers: t.Mapping[str, Row]
+    places: tuple[Place, ...]
+    keys: tuple[Row, ...]
+    above: t.Mapping[str, tuple[str, ...]]  # of each certificate the CAs that could have signed it
+
+
+def affected(connection: sa.Connection, subject: str, name: str) -> Affected:
+    """Everything that hangs on it. Raises InventoryError where the inventory does not know it."""
+    authorities = {row["sha256"]: row for row in _rows(connection, schema.certificates.c.is_ca)}
+    chosen = _CHOOSE[subject](connection, name, authorities)
+    if chosen is None:
+        raise InventoryError(f"{subject} {name!r} is not in the inventory")
+    column = schema.certificates.c.sha256
+    certificates = {row["sha256"]: row for part in _parts(chosen) for row in _rows(connection, column.in_(part))}
+    above: dict[str, tuple[str, ...]] = {}
+    waiting = list(certificates.values())
+    while waiting:
+        row = waiting.pop()
+        if row["sha256"] not in above:
+            above[row["sha256"]] = tuple(sha256 for sha256, authority in authorities.items() if _signs(authority, row) and sha256 != row["sha256"])
+            waiting += [authorities[sha256] for sha256 in above[row["sha256"]]]
+    issuers = {sha256: authorities[sha256] for own in above.values() for sha256 in own}
+    return Affected(certificates, issuers, tuple(_places(connection, sorted(certificates))), tuple(_keys(connection, certificates)), above)
+
+
+def _certificate(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+    sha256 = name.replace(":", "").lower()
+    return _chosen(connection, schema.certificates.c.sha256 == sha256) or None
+
+
+def _key(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+    spki = name.replace(":", "").lower()
+    known = connection.execute(sa.select(schema.keys.c.spki).where(schema.keys.c.spki == spki).limit(1)).first()
+    return _chosen(connection, schema.certificates.c.spki == spki) or (set() if known else None)
+
+
+def _issuer(connection: sa.Connection, name: str, authorities: t.Mapping[str, Row]) -> set[str] | None:
+    """By its name in the inventory, its common name or its SHA-256: the certificates below it, those of CAs below it, too."""
+    stored = connection.execute(sa.select(schema.issuers.c.certificate).where(schema.issuers.c.name == name)).scalar()
+    own = {sha256_of(stored)} if stored else set()
+    own |= {sha256 for sha256, row in authorities.items() if name in (row["common_name"], sha256)}
+    found: set[str] = set()
+    waiting = [authorities[sha256] for sha256 in sorted(own) if sha256 in authorities]
+    while waiting:
+        authority = waiting.pop()
+        below = {row["sha256"]: row for row in _rows(connection, schema.certificates.c.issuer_json == authority["subject_json"]) if _signs(authority, row)}
+        waiting += [row for sha256, row in below.items() if row["is_ca"] and sha256 not in found]
+        found |= set(below)
+    return found - own if own else None
+
+
+def _host(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+    """Whoever has the host has its keys: every certificate of them is affected, wherever it lies."""
+    hosts = list(connection.execute(sa.select(schema.hosts.c.id).where(schema.hosts.c.name == name)).scalars())
+    keys, endpoints = schema.keys.c, schema.endpoints.c
+    spki = sa.select(keys.spki).where(keys.host_id.in_(hosts), keys.gone_at.is_(None), keys.spki.is_not(None))
+    found = _chosen(connection, schema.certificates.c.spki.in_(spki))
+    found |= {row["certificate"] for row in connection.execute(_placed().where(schema.places.c.host_id.in_(hosts))).mappings()}
+    served = sa.select(endpoints.certificate).where(endpoints.host_id.in_(hosts), endpoints.gone_at.is_(None), endpoints.certificate.is_not(None))
+    return found | set(connection.execute(served).scalars()) if hosts else None
+
+
+def _service(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+    services = schema.services.c
+    known = connection.execute(sa.select(services.name).where(services.name == name).limit(1)).first()
+    rows = connection.execute(_placed().where(schema.places.c.services_json != "[]")).mappings()
+    found = {row["certificate"] for row in rows if name in json.loads(row["services_json"])}
+    return found if known or found else None
+
+
+_CHOOSE: dict[str, t.Callable[[sa.Connection, str, t.Mapping[str, Row]], set[str] | None]] = {
+    "certificate": _certificate,
+    "key": _key,
+    "issuer": _issuer,
+    "host": _host,
+    "service": _service,
+}
+
+
+def _signs(authority: Row, row: Row) -> bool:
+    """By names and key identifiers, as a chain is built; signatures are not checked."""
+    identifiers = (authority["subject_key_identifier"], row["authority_key_identifier"])
+    return authority["subject_json"] == row["issuer_json"] and (None in identifiers or identifiers[0] == identifiers[1])
+
+
+def _chosen(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> set[str]:
+    return set(connection.execute(sa.select(schema.certificates.c.sha256).where(condition)).scalars())
+
+
+def _rows(connection: sa.Connection, condition: t.Any) -> t.Iterator[Row]:
+    names = ("sha256", "common_name", "subject_json", "issuer_json", "not_after", "spki", "is_ca", "self_issued")
+    columns = [schema.certificates.c[name] for name in (*names, "subject_key_identifier", "authority_key_identifier")]
+    return iter(connection.execute(sa.select(*columns).where(condition).order_by(schema.certificates.c.sha256)).mappings())
+
+
+def _placed() -> sa.Select[t.Any]:
+    """Places that raise alarms, with their hosts."""
+    places, hosts = schema.places, schema.hosts
+    joined = sa.select(places, hosts.c.namespace, hosts.c.name.label("host")).join(hosts, hosts.c.id == places.c.host_id)
+    return joined.where(places.c.gone_at.is_(None), places.c["class"].in_(ALARMED))
+
+
+def _places(connection: sa.Connection, certificates: t.Sequence[str]) -> t.Iterator[Place]:
+    owned = Owned(connection)
+    endpoints, hosts = schema.endpoints, schema.hosts
+    for part in _parts(certificates):
+        keys = (hosts.c.namespace, hosts.c.name, schema.places.c.path, schema.places.c.certificate, schema.places.c.alias)
+        for row in connection.execute(_placed().where(schema.places.c.certificate.in_(part)).order_by(*keys)).mappings():
+            services = tuple(json.loads(row["services_json"]))
+            yield Place(row["certificate"], row["namespace"], row["host"], row["path"], services, owned.of_place(row))
+        served = sa.select(endpoints, hosts.c.name.label("host")).outerjoin(hosts, hosts.c.id == endpoints.c.host_id)
+        served = served.where(endpoints.c.certificate.in_(part), endpoints.c.gone_at.is_(None)).order_by(*endpoints.primary_key)
+        for row in connection.execute(served).mappings():
+            path = endpoint_place(row["target"], row["port"], row["name"])
+            yield Place(row["certificate"], row["namespace"], row["host"] or row["target"], path, (), owned.of_endpoint(row, path))
+
+
+def _keys(connection: sa.Connection, certificates: t.Mapping[str, Row]) -> t.Iterator[Row]:
+    keys, hosts = schema.keys, schema.hosts
+    columns = (keys.c.spki, keys.c.path, hosts.c.namespace, hosts.c.name.label("host"))
+    statement = sa.select(*columns).join(hosts, hosts.c.id == keys.c.host_id).where(keys.c.gone_at.is_(None))
+    for part in _parts(sorted({row["spki"] for row in certificates.values() if row["spki"]})):
+        found = statement.where(keys.c.spki.in_(part)).order_by(hosts.c.namespace, hosts.c.name, keys.c.path)
+        yield from (dict(row) for row in connection.execute(found).mappings())
+
+
+def _parts(values: t.Collection[str]) -> t.Iterator[list[str]]:
+    ordered = sorted(values)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
