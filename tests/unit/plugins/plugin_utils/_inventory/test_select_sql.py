@@ -114,7 +114,7 @@ def _answer(documents: t.Iterable[dict[str, t.Any]], expression: str) -> t.Any:
         return str(exc)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_same_result_either_way(many: Inventory, data: st.DataObject) -> None:
     """Of every kind: the same documents in the same order, and the same error."""
