@@ -9,7 +9,7 @@ name: certificates
 short_description: Hosts grouped by the state of their certificates
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Gives the hosts of the central inventory of certificates, so that C(hosts=cert_expiring_30d) works in any playbook. No host is contacted.
   - The file must end with C(certops.yml) or C(certops.yaml).

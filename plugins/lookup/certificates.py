@@ -9,7 +9,7 @@ name: certificates
 short_description: Ask the inventory of certificates within an expression
 version_added: 0.1.0
 author:
-  - The certops.fleet developers
+  - The certops.fleet developers (@certops)
 description:
   - Returns what M(certops.fleet.inventory_info) returns, where a task of its own would be too much. It runs on the controller, and no host is contacted.
   - Every time that the expression is evaluated the inventory is asked. Who wants to look at an answer more than once registers that of

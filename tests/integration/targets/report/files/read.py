@@ -12,7 +12,7 @@ import sys
 # Files, and what each of them says.
 TOLD = (
     ("*.md", r"&lt;b&gt;Example&lt;/b&gt; \{\{ 7\*7 \}\}"),
-    ("[!i]*.html", "&lt;b&gt;Example&lt;/b&gt; {{ 7*7 }}"),
+    ("[!i]*.html", "&lt;b&gt;Example&lt;/b&gt; {{ 7 * 7 }}"),
     ("policy.*", "5% of the declared"),
     ("policy.*", "not verified"),
     ("register.*", "&lt;script&gt;alert(1)&lt;/script&gt;"),
