@@ -11,7 +11,7 @@ import sys
 
 # Files, and what each of them says.
 TOLD = (
-    ("*.md", r"&lt;b&gt;Example&lt;/b&gt; \{\{ 7\*7 \}\}"),
+    ("*.md", r"&lt;b&gt;Example&lt;/b&gt; \{\{ 7 \* 7 \}\}"),
     ("[!i]*.html", "&lt;b&gt;Example&lt;/b&gt; {{ 7 * 7 }}"),
     ("policy.*", "5% of the declared"),
     ("policy.*", "not verified"),
