@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ansible_collections.certops.fleet.plugins.module_utils._host.endpoint.starttls import PROTOCOLS
 from ansible_collections.certops.fleet.plugins.module_utils._host.tls import STARTTLS_PORTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.networks import netaddr
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import InvalidNameError, canonical_name
 
 ACCEPTED = "a name or an address with or without ports, a URL, a network such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.20"

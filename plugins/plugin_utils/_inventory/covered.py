@@ -9,6 +9,8 @@ from __future__ import annotations
 import collections
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import endpoint_place
+
 Document = dict[str, t.Any]
 NEVER = "it was never scanned as a whole"
 UNPRIVILEGED = "it was scanned without root"
@@ -23,7 +25,7 @@ def coverage(hosts: t.Iterable[Document], endpoints: t.Iterable[Document]) -> t.
         known[host["namespace"]].append(host)
     for endpoint in endpoints:
         if endpoint["sha256"] is not None and not endpoint["linked"] and endpoint["gone_at"] is None:
-            without[endpoint["namespace"]].add(_address(endpoint))
+            without[endpoint["namespace"]].add(endpoint_place(endpoint["address"] or endpoint["target"], endpoint["port"], ""))
     for namespace in sorted({*known, *without}):
         yield _of_namespace(namespace, known[namespace], sorted(without[namespace]))
 
@@ -53,8 +55,3 @@ def lack(host: Document) -> str | None:
     if not scan["complete"]:
         return INCOMPLETE
     return None if scan["privileged"] else UNPRIVILEGED
-
-
-def _address(endpoint: Document) -> str:
-    address = endpoint["address"] or endpoint["target"]
-    return f"[{address}]:{endpoint['port']}" if ":" in address else f"{address}:{endpoint['port']}"

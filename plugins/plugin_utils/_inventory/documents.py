@@ -26,14 +26,22 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sq
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, iso, iso_stored, moment, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
+    ALARMED,
+    DAY,
+    WARNING_DAYS,
+    InventoryError,
+    endpoint_place,
+    iso,
+    iso_stored,
+    moment,
+    seconds,
+)
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.findings import ownership_findings
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info
 
 Document = dict[str, t.Any]
-DAY = 86400
-WARNING_DAYS = 30
 _UNKNOWN = ("entry", "alias", "sha256", "spki", "common_name", "is_ca", "not_after", "days_remaining", "status", "size", "ctime", "hard_links", "key")
 
 
@@ -323,12 +331,6 @@ def _endpoint_rows(connection: sa.Connection, now: int, *wanted: sa.ColumnElemen
             **_seen(row),
         }
         yield row, document
-
-
-def endpoint_place(target: str, port: int, name: str) -> str:
-    """As a reader knows an endpoint: host and port, and the name that was asked for where it is another one."""
-    where = f"[{target}]:{port}" if ":" in target else f"{target}:{port}"
-    return where if name in ("", target) else f"{where} ({name})"
 
 
 def _keys(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:

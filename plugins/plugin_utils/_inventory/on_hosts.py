@@ -9,9 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
 
 Row = dict[str, t.Any]

@@ -12,11 +12,10 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
 
 SUBJECTS = ("certificate", "key", "issuer", "host", "service")

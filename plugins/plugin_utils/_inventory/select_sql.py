@@ -20,14 +20,12 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import JMESPathError, jmespath
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import BEGINNING, ENDLESS, InventoryError, iso_stored, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import BEGINNING, DAY, ENDLESS, WARNING_DAYS, InventoryError, iso_stored, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import moment
 
 Node = t.Mapping[str, t.Any]
 Fields = t.Mapping[str, "Field"]
 Narrow = t.Callable[[Fields], tuple[t.Any, ...]]
-DAY = 86400
-WARNING_DAYS = 30
 INTEGERS = range(-(2**53), 2**53)
 # What is applied to the list that its first child makes of the documents, and looks at nothing else.
 _AFTERWARDS = ("filter_projection", "projection", "subexpression", "index_expression", "pipe", "flatten")

@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 
 STATES = ("intent", "awaiting_issuer", "issued", "installed", "failed", "abandoned", "issued_nowhere", "revoked")
 ALARMED = ("in_use", "installed")  # the classes of places that raise alarms
+DAY = 86400  # seconds
+WARNING_DAYS = 30  # before the end of a certificate
 BEGINNING = -62135596800  # 0001-01-01T00:00:00Z
 ENDLESS = 253402300799  # 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5
 
@@ -180,3 +182,9 @@ def iso(time: datetime) -> str:
 def iso_stored(stored: int | None) -> str | None:
     """The same of a stored one, None where there is none; others may claim a time after the last year that there is, or before the first."""
     return None if stored is None else iso(moment(max(BEGINNING, min(stored, ENDLESS))))
+
+
+def endpoint_place(target: str, port: int, name: str) -> str:
+    """As a reader knows an endpoint: host and port, and the name that was asked for where it is another one."""
+    where = f"[{target}]:{port}" if ":" in target else f"{target}:{port}"
+    return where if name in ("", target) else f"{where} ({name})"

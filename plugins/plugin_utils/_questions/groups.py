@@ -18,14 +18,13 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import iso_stored
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import DAY, iso_stored
 
 Row = t.Mapping[str, t.Any]
 Found = dict[str, t.Any]
 
 EXPIRED, WEAK_KEY, REVOKED, SELF_ISSUED, OTHER_ISSUER = "cert_expired", "cert_weak_key", "cert_revoked_in_use", "cert_issuer_self", "cert_issuer_other"
 FIXED = (EXPIRED, WEAK_KEY, REVOKED)
-DAY = 86400
 NAME_LIMIT = 40
 ISSUERS_LIMIT = 1000
 _OTHERS = re.compile(r"[^a-z0-9]+")

@@ -10,8 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import WARNING_DAYS
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, WARNING_DAYS
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import CURVES, PROFILES
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Document, Report, Row, certificate_facts
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import NAMES, Block, Cell, Heading, Paper, Paragraph, Table, facts_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.fuse import limit_words
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import CLOCK_TOLERANCE
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import WARNING_DAYS
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import WARNING_DAYS
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import KEY_TYPES, MIN_PASSPHRASE
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.lint import MAX_SERIAL, MIN_SERIAL
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES, RSA_EXPONENT, Profile
