@@ -11,7 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts, upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, digest_of
@@ -137,6 +137,5 @@ def _current(connection: sa.Connection, wanted: Wanted) -> t.Iterator[t.Mapping[
 
 def _remove(connection: sa.Connection, ids: t.Sequence[int], *, actor: str, time: int) -> None:
     table = schema.assignments
-    for start in range(0, len(ids), CHUNK):
-        chosen = table.update().where(table.c.id.in_(ids[start : start + CHUNK]))
-        connection.execute(chosen.values(removed_at=time, removed_by=clean_text(actor)))
+    for part in parts(ids):
+        connection.execute(table.update().where(table.c.id.in_(part)).values(removed_at=time, removed_by=clean_text(actor)))

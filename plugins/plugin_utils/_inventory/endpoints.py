@@ -10,7 +10,7 @@ import collections
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK, present, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts, present, upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import canonical_json, clean_text, clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, EndpointsRecorded, Event
@@ -81,8 +81,8 @@ def _known(connection: sa.Connection, told: EndpointsRecord) -> dict[tuple[t.Any
     own = sa.select(*columns).where(table.namespace == clean_text(told.namespace), table.seen_from == clean_text(told.seen_from))
     targets = sorted({clean_text(item["target"]) for item in told.endpoints})
     found = {}
-    for start in range(0, len(targets), CHUNK):
-        for row in connection.execute(own.where(table.target.in_(targets[start : start + CHUNK]))):
+    for part in parts(targets):
+        for row in connection.execute(own.where(table.target.in_(part))):
             found[_key(dict(row._mapping))] = row
     return found
 
@@ -95,9 +95,7 @@ def _hosts(connection: sa.Connection, told: EndpointsRecord) -> dict[str, int]:
     namespace = hosts.namespace == clean_text(told.namespace)
     owners: dict[str, set[int]] = collections.defaultdict(set)
     named: dict[str, int] = {}
-    values = sorted(wanted)
-    for start in range(0, len(values), CHUNK):
-        part = values[start : start + CHUNK]
+    for part in parts(sorted(wanted)):
         named |= {row.name: row.id for row in connection.execute(sa.select(hosts.id, hosts.name).where(namespace, hosts.name.in_(part)))}
         statement = sa.select(evidence.value, evidence.host_id).join(schema.hosts, hosts.id == evidence.host_id)
         for row in connection.execute(statement.where(namespace, evidence.kind == "address", evidence.value.in_(part))):

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
@@ -52,7 +52,7 @@ def affected(connection: sa.Connection, subject: str, name: str) -> Affected:
     if chosen is None:
         raise InventoryError(f"{subject} {name!r} is not in the inventory")
     column = schema.certificates.c.sha256
-    certificates = {row["sha256"]: row for part in _parts(chosen) for row in _rows(connection, column.in_(part))}
+    certificates = {row["sha256"]: row for part in parts(sorted(chosen)) for row in _rows(connection, column.in_(part))}
     above: dict[str, tuple[str, ...]] = {}
     waiting = list(certificates.values())
     while waiting:
@@ -144,7 +144,7 @@ def _placed() -> sa.Select[t.Any]:
 def _places(connection: sa.Connection, certificates: t.Sequence[str]) -> t.Iterator[Place]:
     owned = Owned(connection)
     endpoints, hosts = schema.endpoints, schema.hosts
-    for part in _parts(certificates):
+    for part in parts(certificates):
         keys = (hosts.c.namespace, hosts.c.name, schema.places.c.path, schema.places.c.certificate, schema.places.c.alias)
         for row in connection.execute(_placed().where(schema.places.c.certificate.in_(part)).order_by(*keys)).mappings():
             services = tuple(json.loads(row["services_json"]))
@@ -160,11 +160,6 @@ def _keys(connection: sa.Connection, certificates: t.Mapping[str, Row]) -> t.Ite
     keys, hosts = schema.keys, schema.hosts
     columns = (keys.c.spki, keys.c.path, hosts.c.namespace, hosts.c.name.label("host"))
     statement = sa.select(*columns).join(hosts, hosts.c.id == keys.c.host_id).where(keys.c.gone_at.is_(None))
-    for part in _parts(sorted({row["spki"] for row in certificates.values() if row["spki"]})):
+    for part in parts(sorted({row["spki"] for row in certificates.values() if row["spki"]})):
         found = statement.where(keys.c.spki.in_(part)).order_by(hosts.c.namespace, hosts.c.name, keys.c.path)
         yield from (dict(row) for row in connection.execute(found).mappings())
-
-
-def _parts(values: t.Collection[str]) -> t.Iterator[list[str]]:
-    ordered = sorted(values)
-    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))

@@ -10,12 +10,14 @@ They are written in the order of their keys: two transactions that write the sam
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import postgresql, sa, sqlite
 
 Row = t.Mapping[str, t.Any]
+V = t.TypeVar("V")
 # Databases limit the parameters of a statement (SQLite before 3.32: 999).
 CHUNK = 500
 # So many rows go to a server faster by COPY than one after the other.
@@ -43,10 +45,15 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row], *,
 def present(connection: sa.Connection, column: sa.Column[t.Any], values: t.Collection[str]) -> set[str]:
     """Those of the values that the column has."""
     found: set[str] = set()
-    ordered = list(values)
-    for start in range(0, len(ordered), CHUNK):
-        found.update(connection.execute(sa.select(column).where(column.in_(ordered[start : start + CHUNK]))).scalars())
+    for part in parts(values):
+        found.update(connection.execute(sa.select(column).where(column.in_(part))).scalars())
     return found
+
+
+def parts(values: t.Iterable[V]) -> t.Iterator[list[V]]:
+    """The values in lists that are not too long for the parameters of a statement."""
+    left = iter(values)
+    return iter(lambda: list(itertools.islice(left, CHUNK)), [])
 
 
 def _write(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row], *, changed: tuple[str, ...]) -> None:

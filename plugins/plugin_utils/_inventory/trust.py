@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import CHUNK
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json
 
@@ -41,10 +41,10 @@ def _anchors(item: Fields, name: str) -> str | None:
 def subjects_of(connection: sa.Connection, rows: t.Iterable[t.Mapping[t.Any, t.Any]]) -> dict[str, Row]:
     """The subject, its common name and the end of every certificate that the rows name and the inventory has; times as stored."""
     named = {each["sha256"] for row in rows for name in _PARTS for each in json.loads(row[f"{name}_json"] or "[]")} - {None}
-    ordered, found = sorted(named), {}
+    found = {}
     table = schema.certificates.c
-    for start in range(0, len(ordered), CHUNK):
-        statement = sa.select(table.sha256, table.subject_json, table.common_name).where(table.sha256.in_(ordered[start : start + CHUNK]))
+    for part in parts(sorted(named)):
+        statement = sa.select(table.sha256, table.subject_json, table.common_name).where(table.sha256.in_(part))
         for row in connection.execute(statement):
             found[row.sha256] = {"subject": dict(json.loads(row.subject_json or "[]")), "common_name": row.common_name}
     return found
