@@ -16,7 +16,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans imp
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, digest_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Stated
-from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import KEYS, Rule, Value
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import KEYS, Rule, Value, plain
 
 Row = dict[str, t.Any]
 
@@ -102,7 +102,7 @@ def match_json(match: t.Sequence[tuple[str, tuple[str, ...]]]) -> str:
 
 def set_json(given: t.Sequence[tuple[str, Value]]) -> str:
     """As it is stored."""
-    return canonical_json({name: list(value) if isinstance(value, tuple) else value for name, value in given})
+    return canonical_json({name: plain(value) for name, value in given})
 
 
 def match_text(match: t.Sequence[tuple[str, tuple[str, ...]]]) -> str:
@@ -113,7 +113,7 @@ def match_text(match: t.Sequence[tuple[str, tuple[str, ...]]]) -> str:
 def rule_row(rule: Rule) -> Row:
     """As it is written in a file of rules."""
     match = {key: list(patterns) if len(patterns) > 1 else patterns[0] for key, patterns in rule.match}
-    return {"match": match, "set": {name: list(value) if isinstance(value, tuple) else value for name, value in rule.given}}
+    return {"match": match, "set": {name: plain(value) for name, value in rule.given}}
 
 
 def given_from(text: str) -> tuple[tuple[str, Value], ...]:

@@ -15,7 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import current_rules, given_from, rule_row
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.resolve import NOBODY, Rules, Subject, resolved
-from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import ATTRIBUTES, KEYS, VARIABLES, Candidate, Ownership, Rule, Value
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import ATTRIBUTES, KEYS, VARIABLES, Candidate, Ownership, Rule, Value, plain
 
 Row = t.Mapping[t.Any, t.Any]
 Document = dict[str, t.Any]
@@ -108,11 +108,11 @@ class Owned:
 def ownership_document(ownership: Ownership) -> Document:
     """Each attribute, None where nobody says; every candidate, the one that counts first; and the attributes that are in conflict."""
     return {
-        **{name: _plain(ownership.values.get(name)) for name in ATTRIBUTES},
+        **{name: plain(ownership.values.get(name)) for name in ATTRIBUTES},
         "candidates": [
             {
                 "attribute": candidate.attribute,
-                "value": _plain(candidate.value),
+                "value": plain(candidate.value),
                 "source": candidate.rule.source,
                 "origin": candidate.rule.origin,
                 "match": rule_row(candidate.rule)["match"],
@@ -121,10 +121,6 @@ def ownership_document(ownership: Ownership) -> Document:
         ],
         "conflicts": list(ownership.conflicts),
     }
-
-
-def _plain(value: Value | None) -> t.Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _stated_candidate(host: str, name: str, value: Value) -> Candidate:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.radius import Affected, Place
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import iso_stored
-from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Value
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import plain
 
 # From left to right in the picture.
 COLUMNS = ("root", "issuer", "key", "certificate", "place", "service", "host", "application", "business_service", "owner")
@@ -54,8 +54,8 @@ def _row(place: Place, found: Affected) -> Row:
     values = place.ownership.values
     own = {"namespace": place.namespace, "host": place.host, "path": place.path, "services": list(place.services)}
     certificate = found.certificates[place.certificate]
-    purpose = {name: _plain(values.get(name)) for name in (*_PURPOSE, "criticality")}
-    return {"name": certificate["common_name"], "sha256": place.certificate, **own, **purpose, "contacts": _plain(values.get("contacts")) or []}
+    purpose = {name: plain(values.get(name)) for name in (*_PURPOSE, "criticality")}
+    return {"name": certificate["common_name"], "sha256": place.certificate, **own, **purpose, "contacts": plain(values.get("contacts")) or []}
 
 
 def _certificate(row: t.Mapping[t.Any, t.Any]) -> Row:
@@ -148,7 +148,3 @@ def _authority(found: Affected, sha256: str) -> Node:
 
 def _id(node: Node) -> str:
     return f"{node[0]} {node[1]}"
-
-
-def _plain(value: Value | None) -> t.Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -14,6 +14,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values im
     Candidate,
     OwnershipError,
     Rule,
+    checked_items,
     checked_values,
     shown,
 )
@@ -51,15 +52,7 @@ def rule_from(match: t.Any, given: t.Any, *, source: str, origin: str, where: st
 
 def checked_match(told: t.Any, where: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What a rule chooses by, in one form: equal choices are equal. Nothing to choose by is a mistake, C(host: '*') is every host."""
-    if not isinstance(told, dict):
-        raise OwnershipError(f"{where} must be a dictionary of {', '.join(KEYS)}, got {shown(told)}")
-    for name in told:
-        if name not in KEYS:
-            raise OwnershipError(f"{where}.{shown(name)} is not known, accepted are {', '.join(KEYS)}")
-    match = tuple((key, _patterns(key, told[key], f"{where}.{key}")) for key in KEYS if told.get(key) is not None)
-    if not match:
-        raise OwnershipError(f"{where} must have one of {', '.join(KEYS)}")
-    return match
+    return checked_items(told, where, KEYS, _patterns)
 
 
 def _patterns(key: str, told: t.Any, where: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ LIST_LIMIT = 100
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 Value = str | tuple[str, ...]
+V = t.TypeVar("V")
 
 
 class OwnershipError(ValueError):
@@ -70,15 +71,20 @@ class Ownership:
 
 def checked_values(given: t.Any, where: str) -> tuple[tuple[str, Value], ...]:
     """The attributes of a rule, in the order of C(ATTRIBUTES). ``where`` names them in a message. Raises OwnershipError."""
-    if not isinstance(given, dict):
-        raise OwnershipError(f"{where} must be a dictionary of {', '.join(ATTRIBUTES)}, got {shown(given)}")
-    for name in given:
-        if name not in ATTRIBUTES:
-            raise OwnershipError(f"{where}.{shown(name)} is not known, accepted are {', '.join(ATTRIBUTES)}")
-    values = tuple((name, checked_value(name, given[name], f"{where}.{name}")) for name in ATTRIBUTES if given.get(name) is not None)
-    if not values:
-        raise OwnershipError(f"{where} must have one of {', '.join(ATTRIBUTES)}")
-    return values
+    return checked_items(given, where, ATTRIBUTES, checked_value)
+
+
+def checked_items(told: t.Any, where: str, known: t.Sequence[str], check: t.Callable[[str, t.Any, str], V]) -> tuple[tuple[str, V], ...]:
+    """The items of a dictionary that has one at least, and none that is not known; in the order of the known ones, each as it is checked."""
+    if not isinstance(told, dict):
+        raise OwnershipError(f"{where} must be a dictionary of {', '.join(known)}, got {shown(told)}")
+    for name in told:
+        if name not in known:
+            raise OwnershipError(f"{where}.{shown(name)} is not known, accepted are {', '.join(known)}")
+    items = tuple((name, check(name, told[name], f"{where}.{name}")) for name in known if told.get(name) is not None)
+    if not items:
+        raise OwnershipError(f"{where} must have one of {', '.join(known)}")
+    return items
 
 
 def checked_value(name: str, value: t.Any, where: str) -> Value:
@@ -104,6 +110,11 @@ def _text(value: t.Any, where: str) -> str:
     if _TEMPLATE.search(text):
         raise OwnershipError(f"{where} looks like a template, and nothing is evaluated here: {shown(value)}")
     return text
+
+
+def plain(value: Value | None) -> t.Any:
+    """A value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def shown(value: t.Any) -> str:
