@@ -9,25 +9,21 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import Question, stream
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, stream
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, octal_mode, write_export
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
     "format": {"type": "str", "required": True, "choices": list(FORMATS)},
     "mode": {"type": "raw", "default": "0600"},
-    "kind": {"type": "str", "default": "certificates", "choices": list(KINDS)},
-    "select": {"type": "str"},
-    "namespace": {"type": "str"},
-    "limit": {"type": "int"},
+    **OPTIONS,
     "inventory": {"type": "str"},
 }
 
 
 def export(task: Task) -> dict[str, t.Any]:
     path, mode = task.args["path"], octal_mode(task.args["mode"])
-    question = Question(**{name: task.args[name] for name in ("kind", "select", "namespace", "limit")})
+    question = Question.from_args(task.args)
     with task.inventory(create=False) as inventory:
         documents = stream(inventory, question)
         changed, count = write_export(path, documents, form=task.args["format"], mode=mode, write=not task.check_mode)

@@ -9,20 +9,16 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import Question, answer
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, answer
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "kind": {"type": "str", "default": "certificates", "choices": list(KINDS)},
-    "select": {"type": "str"},
-    "namespace": {"type": "str"},
-    "limit": {"type": "int"},
+    **OPTIONS,
     "inventory": {"type": "str"},
 }
 
 
 def ask(task: Task) -> dict[str, t.Any]:
-    question = Question(**{name: task.args[name] for name in ("kind", "select", "namespace", "limit")})
+    question = Question.from_args(task.args)
     with task.inventory(create=False) as inventory:
         return {"changed": False, "documents": answer(inventory, question)}
 

@@ -11,12 +11,14 @@ short_description: Write what the inventory of certificates holds into a file
 version_added: 0.1.0
 description:
   - Writes what M(certops.fleet.inventory_info) returns into a file of the controller, for other programs, however much it is.
+  - With O(select) all documents are needed at once; without it they are written one by one.
   - Runs on the controller alone, no host is contacted. The file is replaced in one step, and left alone when it holds the same already.
 author:
   - The certops.fleet developers (@certops)
 extends_documentation_fragment:
   - certops.fleet.attributes
   - certops.fleet.inventory
+  - certops.fleet.question
 options:
   path:
     description: The file on the controller. Its folder must be there.
@@ -34,43 +36,6 @@ options:
     description: Mode of the file, as C('0640').
     type: raw
     default: '0600'
-  kind:
-    description: What to write, as in O(certops.fleet.inventory_info#module:kind).
-    type: str
-    choices:
-      - hosts
-      - coverage
-      - certificates
-      - places
-      - endpoints
-      - bundles
-      - keys
-      - trust_stores
-      - crls
-      - requests
-      - services
-      - renewers
-      - assignments
-      - ownership_findings
-      - mismatches
-      - scans
-      - issuances
-      - issuers
-      - events
-    default: certificates
-  select:
-    description:
-      - A U(https://jmespath.org) expression that is applied to the list of documents. It needs all of them at once; without it they are written one by one.
-      - A result that is no list becomes a list with one element, and no result an empty list.
-    type: str
-  namespace:
-    description:
-      - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
-      - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
-    type: str
-  limit:
-    description: At most so many elements are written.
-    type: int
 requirements:
   - SQLAlchemy (2.0 or later)
   - alembic (1.13 or later)

@@ -15,6 +15,12 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select im
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 
 Document = dict[str, t.Any]
+OPTIONS: dict[str, t.Any] = {
+    "kind": {"type": "str", "default": "certificates", "choices": list(KINDS)},
+    "select": {"type": "str"},
+    "namespace": {"type": "str"},
+    "limit": {"type": "int"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,11 @@ class Question:
     select: str | None = None
     namespace: str | None = None
     limit: int | None = None
+
+    @classmethod
+    def from_args(cls, args: t.Mapping[str, t.Any]) -> Question:
+        """From the options of a task that are OPTIONS, among others."""
+        return cls(**{name: args[name] for name in OPTIONS})
 
 
 def of_term(term: str, question: Question) -> Question:

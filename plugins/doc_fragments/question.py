@@ -1,0 +1,79 @@
+# Copyright (c) The certops.fleet developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  kind:
+    description:
+      - What is asked for.
+      - V(certificates) are all certificates that were seen or issued, each once, with its C(places) and the fields of
+        M(community.crypto.x509_certificate_info).
+      - V(places) are the files in which certificates were seen, one document for each certificate in each file, and for each alias of it in a store.
+        Stores that could not be opened are places, too, with the C(state) C(locked), a C(reason) and no certificate.
+      - V(endpoints) are places that were seen by asking a listener, see M(certops.fleet.endpoint_scan_info).
+      - V(crls) and V(requests) are the revocation lists and the certificate requests that lie in files, with what they say of themselves.
+      - V(keys) are private keys, never their content. C(readers), C(readers_count) and C(everyone) say who can read the file besides its owner and root,
+        C(shared_with) and C(shared_count) where else the same key lies, C(certificates) which certificates are of it, and C(certified) whether one of them
+        is C(here) on the host, C(elsewhere), C(nowhere), or C(unknown) because the key is encrypted.
+      - V(trust_stores) are stores of trust anchors with what was C(added) and C(removed) against what the distribution's package shipped. Both are null
+        where that cannot be told, with a C(reason).
+      - V(renewers) are certificates that certbot, certmonger, acme.sh, dehydrated, lego or caddy keep on a host, with the C(paths) of their files, and the
+        lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
+        from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
+      - V(bundles) are files of trust anchors, each content once.
+      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), of C(hosts_lacking) why each does not, and which
+        C(addresses_without_host) were seen serving certificates though no host that is known has them.
+      - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
+      - V(ownership_findings) are hosts and certificates without an owner (C(finding=no_owner)), attributes that equally specific rules disagree about
+        (C(conflict)), and certificates that lie in places of several owners (C(several_owners)).
+      - V(mismatches) are places where what is declared, issued, found and served does not go together. C(served_not_file) is a service that shows another
+        certificate than its files hold, C(served_unknown) a listener whose certificate lies in no file that was seen. C(declared_absent) was put in place here
+        and is not there any more, C(issued_nowhere) was issued, is valid and was never found. C(found_undeclared) is in use or installed and was not got here.
+      - The C(management) of certificates and places is V(unmanaged), V(monitored) when it has an owner, V(enrolled) when it was got here, or V(provisioned)
+        when it was put in place here, too.
+      - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
+        with the one that counts first, and the attributes that are in C(conflicts). The C(owner) of a place is that of the file.
+      - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
+      - V(events) are the lines of the audit log.
+    type: str
+    choices:
+      - hosts
+      - coverage
+      - certificates
+      - places
+      - endpoints
+      - bundles
+      - keys
+      - trust_stores
+      - crls
+      - requests
+      - services
+      - renewers
+      - assignments
+      - ownership_findings
+      - mismatches
+      - scans
+      - issuances
+      - issuers
+      - events
+    default: certificates
+  select:
+    description:
+      - A U(https://jmespath.org) expression that is applied to the list of documents.
+      - A result that is no list becomes a list with one element, and no result an empty list.
+    type: str
+  namespace:
+    description:
+      - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
+      - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
+    type: str
+  limit:
+    description:
+      - At most so many elements.
+    type: int
+"""
