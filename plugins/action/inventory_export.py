@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, stream
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, octal_mode, write_export
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, checked_mode, write_export
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
@@ -22,7 +22,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def export(task: Task) -> dict[str, t.Any]:
-    path, mode = task.args["path"], octal_mode(task.args["mode"])
+    path, mode = task.args["path"], checked_mode(task.args["mode"])
     question = Question.from_args(task.args)
     with task.inventory(create=False) as inventory:
         documents = stream(inventory, question)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.declared import LAYOUTS, ROLLBACKS, VERIFICATIONS
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import Window, parse_window
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.text import octal_mode
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.profiles import PROFILES, Profile
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.names import Name, canonical_name
@@ -123,10 +124,10 @@ def _mode(value: t.Any, path: str) -> str | None:
     """An octal text, or the number that YAML makes of an unquoted 0640."""
     if value is None:
         return None
-    text = f"{value:04o}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    if not re.fullmatch(r"0?[0-7]{3}", text):
+    mode = octal_mode(value)
+    if mode is None:
         raise DeclarationError(f"{path} must be an octal mode such as '0640', got {value!r}")
-    return text.zfill(4)
+    return f"{mode:04o}"
 
 
 def _profile(value: str, path: str) -> Profile:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import typing as t
 
 
 def replace_text(path: str, content: str, *, mode: int = 0o600) -> None:
@@ -21,3 +23,9 @@ def replace_text(path: str, content: str, *, mode: int = 0o600) -> None:
     except BaseException:
         os.unlink(staged)
         raise
+
+
+def octal_mode(value: t.Any) -> int | None:
+    """The mode that a text such as C(0640) says, or the number that YAML makes of it without quotes; None where it is neither."""
+    text = f"{value:04o}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return int(text, 8) if re.fullmatch(r"0?[0-7]{3}", text) else None

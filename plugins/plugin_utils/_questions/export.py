@@ -9,23 +9,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import tempfile
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._files.stream import put_parts
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.text import octal_mode
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import QuestionError
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.formats import csv_cell
 
 VALUE = "value"  # the column of what is no dictionary
 
 
-def octal_mode(value: t.Any) -> int:
-    """The mode of a file; 0600 without quotes comes as the number that YAML makes of it."""
-    text = f"{value:04o}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    if not re.fullmatch(r"0?[0-7]{3}", text):
+def checked_mode(value: t.Any) -> int:
+    """The mode of the file. Raises QuestionError."""
+    mode = octal_mode(value)
+    if mode is None:
         raise QuestionError(f"mode must be an octal mode such as '0640', got {value!r}")
-    return int(text, 8)
+    return mode
 
 
 def write_export(path: str, documents: t.Iterable[t.Any], *, form: str, mode: int, write: bool) -> tuple[bool, int]:

@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, octal_mode, write_export
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, checked_mode, write_export
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import QuestionError
 
 EVIL = ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1", "\uff1d1", '"=1"', "a\nb", "\ud800", "<script>", "ü"]
@@ -100,11 +100,11 @@ def test_a_file_that_cannot_be_written(tmp_path: pathlib.Path, path: str, write:
 @pytest.mark.parametrize(("value", "mode"), [("0600", 0o600), ("640", 0o640), (0o644, 0o644)])
 def test_modes(value: t.Any, mode: int) -> None:
     """As text or as YAML reads them."""
-    assert octal_mode(value) == mode
+    assert checked_mode(value) == mode
 
 
 @pytest.mark.parametrize("value", ["u=rw", "", True, None, "01777", -1, 600])
 def test_modes_that_are_none(value: t.Any) -> None:
     """Are refused."""
     with pytest.raises(QuestionError, match="mode must be an octal mode such as '0640', got"):
-        octal_mode(value)
+        checked_mode(value)
