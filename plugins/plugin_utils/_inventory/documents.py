@@ -64,16 +64,22 @@ def health(not_after: int | None, *, now: int) -> Document:
 
 
 def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
+    owned = Owned(connection)
+    for number, document in _host_rows(connection):
+        yield {**document, **_owned(owned.of_host(number))}
+
+
+def _host_rows(connection: sa.Connection) -> t.Iterator[tuple[int, Document]]:
+    """The numbers of hosts and what was seen of them, without who answers for them."""
     evidence = _evidence(connection)
     scans = {scan["host_id"]: scan for scan in connection.execute(_latest_scans()).mappings()}
     hosts = connection.execute(schema.hosts.select().order_by(schema.hosts.c.namespace, schema.hosts.c.name)).all()
     names = {row.id: {"namespace": row.namespace, "host": row.name} for row in hosts}
     holders = _holders(evidence)
-    owned = Owned(connection)
     for row in hosts:
         own, last = evidence[row.id], scans.get(row.id)
         equal = _equal_evidence(row.id, own, holders)
-        yield {
+        document = {
             **names[row.id],
             "first_seen": iso_stored(row.first_seen),
             "last_seen": iso_stored(row.last_seen),
@@ -83,8 +89,8 @@ def _hosts(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
             "addresses": own["address"],
             "equal_evidence": [{**names[other], "evidence": kinds} for other, kinds in sorted(equal.items())],
             "last_scan": None if last is None else _scan(last),
-            **_owned(owned.of_host(row.id)),
         }
+        yield row.id, document
 
 
 def _owned(ownership: Ownership) -> Document:
@@ -426,7 +432,8 @@ def _events(connection: sa.Connection, _now: int, narrow: Narrow = everything) -
 
 
 def _coverage(connection: sa.Connection, now: int) -> t.Iterator[Document]:
-    return coverage(_hosts(connection, now), _endpoints(connection, now))
+    hosts = (document for _number, document in _host_rows(connection))
+    return coverage(hosts, (document for _row, document in _endpoint_rows(connection, now)))
 
 
 KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
