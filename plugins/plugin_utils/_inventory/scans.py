@@ -107,12 +107,18 @@ def is_known(connection: sa.Connection, prepared: Prepared) -> bool:
 
 
 def _last(connection: sa.Connection, host: int) -> _Last | None:
-    scans = schema.scans.c
-    merged = sa.select(sa.func.coalesce(schema.hosts.c.compared_after, 0)).where(schema.hosts.c.id == host).scalar_subquery()
-    compared = (scans.host_id == host, scans.digest.is_not(None), scans.id > merged)
-    statement = sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(*compared)
-    row = connection.execute(statement.order_by(scans.id.desc()).limit(1)).first()
+    row = connection.execute(_select_last(), {"host": host}).first()
     return _Last(content=row.same_as or row.id, digest=row.digest, privileged=bool(row.privileged)) if row else None
+
+
+@functools.cache
+def _select_last() -> sa.Select[t.Any]:
+    """Made once: it is asked twice of every host, and making it takes longer than running it."""
+    scans, hosts = schema.scans.c, schema.hosts.c
+    host: sa.BindParameter[int] = sa.bindparam("host")
+    merged = sa.select(sa.func.coalesce(hosts.compared_after, 0)).where(hosts.id == host).scalar_subquery()
+    compared = (scans.host_id == host, scans.digest.is_not(None), scans.id > merged)
+    return sa.select(scans.id, scans.same_as, scans.digest, scans.privileged).where(*compared).order_by(scans.id.desc()).limit(1)
 
 
 def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
