@@ -11,7 +11,7 @@ short_description: Ask the inventory of certificates
 version_added: 0.1.0
 description:
   - Returns what the central inventory holds, as a list of dictionaries, optionally narrowed down by a JMESPath expression.
-  - Very large results cost Ansible a lot of time and memory: M(certops.fleet.inventory_export) writes them into a file.
+  - Very large results cost Ansible a lot of time and memory; M(certops.fleet.inventory_export) writes them into a file instead.
   - Runs on the controller alone, no host is contacted. An inventory that an older release wrote is brought up to date.
 author:
   - The certops.fleet developers (@certops)

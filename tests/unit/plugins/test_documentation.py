@@ -91,6 +91,25 @@ def test_examples_call_the_plugin(name: str) -> None:
     assert all(value["description"] and value["type"] for value in blocks["RETURN"].values())
 
 
+def _not_text(value: t.Any, path: str) -> list[str]:
+    """Where a description has something else than text: YAML takes a sentence with a colon and a space for a dictionary."""
+    if isinstance(value, list):
+        return [problem for index, item in enumerate(value) for problem in _not_text(item, f"{path}[{index}]")]
+    if not isinstance(value, dict):
+        return []
+    described = value.get("description", "")
+    lines = described if isinstance(described, list) else [described]
+    own = [f"{path}.description[{index}]: {line!r}" for index, line in enumerate(lines) if not isinstance(line, str)]
+    return own + [problem for key, item in value.items() if key != "description" for problem in _not_text(item, f"{path}.{key}")]
+
+
+@pytest.mark.parametrize("path", sorted(path for kind in PLUGINS.iterdir() for path in kind.glob("*.py")), ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_descriptions_are_text(path: pathlib.Path) -> None:
+    """Every line of them, in options, results and fragments alike."""
+    blocks = {block: text for block, text in _assigned(path).items() if block in ("DOCUMENTATION", "RETURN")}
+    assert [problem for block, text in blocks.items() for problem in _not_text(yaml.safe_load(text), block)] == []
+
+
 def test_every_action_plugin_has_a_module() -> None:
     """A file of the same name, or ansible-doc knows nothing of it."""
     assert _action_plugins() == [name for name in _action_plugins() if (PLUGINS / "modules" / f"{name}.py").is_file()]
