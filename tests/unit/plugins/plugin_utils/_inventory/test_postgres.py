@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
@@ -195,6 +196,41 @@ def test_tls_is_verified(cluster: t.Any) -> None:
         with _open(f"{url}/server.pem") as inventory, inventory._read() as opened:
             assert opened.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar() is True
         assert "does not show a TLS certificate that can be verified" in _refusal(f"{url}/foreign.pem")
+
+
+@pytest.fixture(name="guarded")
+def _guarded(cluster: t.Any) -> t.Iterator[str]:
+    """A user whom the server asks for a password, SCRAM-SHA-256."""
+    rules = cluster.folder / "data/pg_hba.conf"
+    before, user = rules.read_text(), "guarded"
+    cluster.sql("SET password_encryption = 'scram-sha-256'", f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'right-secret'")
+    rules.write_text(f"local all {user} scram-sha-256\n{before}")
+    cluster.sql("SELECT pg_reload_conf()")
+    end = time.monotonic() + 30
+    with contextlib.suppress(RuntimeError):  # psql is refused from the moment on in which the server has read the rules
+        while time.monotonic() < end:
+            cluster.sql("SELECT 1", user=user)
+    yield user
+    rules.write_text(before)
+    cluster.sql("SELECT pg_reload_conf()", f"DROP ROLE {user}")
+
+
+def test_a_password_is_asked_for_and_checked(cluster: t.Any, server: str, guarded: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By a real server: the one of the URL, of PGPASSWORD or of a file; a wrong one and none are refused without a word of user or password."""
+    refused = f"inventory 'postgresql:///{_database(server)}' refuses the user or the password: see certops_inventory, PGPASSWORD and PGPASSFILE"
+    url = cluster.url(_database(server), user=guarded)
+    assert _refusal(url) == refused
+    assert _refusal(url.replace("@", ":wrong-secret@", 1)) == refused
+    with _open(url.replace("@", ":right-secret@", 1)) as inventory:
+        inventory.append_event("test.kept", subject="x")
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"*:*:*:{guarded}:right-secret\n")
+    for variable, value in (("PGPASSWORD", "right-secret"), ("PGPASSFILE", str(passwords))):
+        with monkeypatch.context() as only:
+            only.setenv(variable, value)
+            with _open(url) as inventory:
+                assert len(list(inventory.documents("events"))) == 1
 
 
 def _hold(url: str, taken: t.Any, release: t.Any) -> None:
