@@ -4,7 +4,7 @@
 
 -- Rights on an inventory of certops.fleet, for the role that owns its tables; again after each new release: psql -d DATABASE -f postgresql_roles.sql
 -- Give the roles to those who log in: GRANT certops_writer TO awx;
---   certops_writer   discovery, rotation and everything else that records; it cannot change or delete events and certificates, nor any table
+--   certops_writer   discovery, rotation and everything else that records; it cannot change or delete events, checkpoints and certificates, nor any table
 --   certops_reader   questions and reports
 --   certops_auditor  the audit log alone
 DO $$
@@ -24,10 +24,10 @@ GRANT USAGE ON SCHEMA public TO certops_writer, certops_reader, certops_auditor;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO certops_writer;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO certops_writer;
 -- These are written once and never changed.
-REVOKE UPDATE ON events, certificates, certificate_names, bundle_members FROM certops_writer;
+REVOKE UPDATE ON events, checkpoints, certificates, certificate_names, bundle_members FROM certops_writer;
 -- It proves that it can write by an UPDATE that changes nothing.
 REVOKE INSERT ON alembic_version FROM certops_writer;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO certops_reader;
 
-GRANT SELECT ON events, alembic_version TO certops_auditor;
+GRANT SELECT ON events, checkpoints, audit_targets, alembic_version TO certops_auditor;

@@ -11,7 +11,9 @@ from dataclasses import replace
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.announce import announced
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.authority import ISSUING, ROOT, certificate_facts
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import Outcome, ensure_authority
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.embedded import EmbeddedIssuer
@@ -19,7 +21,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import 
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issuers import embedded_settings, parse_issuers
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.keys import KEY_TYPES, checked_passphrase
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.provider import IssuerSettings
-from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import authority_settings
+from ansible_collections.certops.fleet.plugins.plugin_utils._issue.settings import AuthoritySettings, authority_settings
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present"], "default": "present"},
@@ -76,6 +78,17 @@ def _result(task: Task, issuer: EmbeddedIssuer, outcome: Outcome, registered: bo
     return result
 
 
+def _made(inventory: Inventory, name: str, settings: AuthoritySettings, passphrase: bytes) -> Outcome:
+    would = ensure_authority(settings, passphrase, now=now(), check=True)
+    if not would.actions:
+        return would
+    with announced(inventory, "ca.change", subject=name, directory=settings.directory, actions=list(would.actions)):
+        outcome = ensure_authority(settings, passphrase, now=now())
+    made = {role: (certificate_facts(found) or {}).get("sha256") for role, found in (("root", outcome.authority.root), ("issuing", outcome.authority.issuing))}
+    inventory.append_event("ca.change_ended", subject=name, detail={"directory": settings.directory, **made})
+    return outcome
+
+
 def ca(task: Task) -> dict[str, t.Any]:
     """The CA on disk first, then its certificates in the inventory; nothing is made when the inventory cannot be written."""
     issuer = _issuer(task)
@@ -85,7 +98,7 @@ def ca(task: Task) -> dict[str, t.Any]:
         return _result(task, EmbeddedIssuer(issuer), ensure_authority(settings, passphrase, now=now(), check=True), registered=False)
     with task.inventory() as inventory:
         inventory.check_writable()
-        outcome = ensure_authority(settings, passphrase, now=now())
+        outcome = _made(inventory, issuer.name, settings, passphrase)
         provider = EmbeddedIssuer(issuer)
         return _result(task, provider, outcome, register(provider, inventory))
 

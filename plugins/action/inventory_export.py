@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.announce import announced
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, stream
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, checked_mode, write_export
 
@@ -25,8 +27,12 @@ def export(task: Task) -> dict[str, t.Any]:
     path, mode = task.args["path"], checked_mode(task.args["mode"])
     question = Question.from_args(task.args)
     with task.inventory(create=False) as inventory:
-        documents = stream(inventory, question)
-        changed, count = write_export(path, documents, form=task.args["format"], mode=mode, write=not task.check_mode)
+        if task.check_mode:
+            changed, count = write_export(path, stream(inventory, question), form=task.args["format"], mode=mode, write=False)
+        else:
+            with announced(inventory, "inventory.export", subject=path, format=task.args["format"], **asdict(question)):
+                changed, count = write_export(path, stream(inventory, question), form=task.args["format"], mode=mode, write=True)
+            inventory.append_event("inventory.export_ended", subject=path, detail={"count": count, "changed": changed})
     return {"changed": changed, "path": path, "count": count}
 
 

@@ -9,6 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.announce import announced
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -29,7 +30,11 @@ def change(task: Task) -> dict[str, t.Any]:
     to = HostName(namespace if args["to_namespace"] is None else args["to_namespace"], args["rename_to"] or args["merge_into"])
     with task.inventory(create=False) as inventory:
         make = inventory.rename_host if args["rename_to"] else inventory.merge_host
-        changed = make(host, to, check=task.check_mode)
+        changed = make(host, to, check=True)
+        if changed and not task.check_mode:
+            names = {"from": {"namespace": host.namespace, "host": host.name}, "to": {"namespace": to.namespace, "host": to.name}}
+            with announced(inventory, "host.rename" if args["rename_to"] else "host.merge", subject=host.name, **names):
+                changed = make(host, to)
     result: dict[str, t.Any] = {"changed": changed, "namespace": to.namespace, "name": to.name}
     if task.diff:
         before, after = ([f"{one.namespace}/{one.name}\n" for one in names] for names in ((host, to) if args["merge_into"] else (host,), (to,)))

@@ -9,6 +9,9 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.announce import announced
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Assigned, Wanted, match_text
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.assign import result, wanted
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -24,10 +27,19 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
+def _assigned(inventory: Inventory, part: Wanted, *, write: bool) -> Assigned:
+    would = inventory.assign(part, write=False)
+    if not would.changed or not write:
+        return would
+    sizes = {"source": part.source, "added": len(would.added), "removed": len(would.removed)}
+    with announced(inventory, "ownership.change", subject=part.origin if part.match is None else match_text(part.match), reason=part.reason, **sizes):
+        return inventory.assign(part)
+
+
 def assign(task: Task) -> dict[str, t.Any]:
     parts = wanted(task.args)
     with task.inventory() as inventory:
-        done = [inventory.assign(part, write=not task.check_mode) for part in parts]
+        done = [_assigned(inventory, part, write=not task.check_mode) for part in parts]
     return result(done, diff=task.diff)
 
 

@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Writes what M(certops.fleet.inventory_info) returns into a file of the controller, for other programs, however much it is.
   - With O(select) all documents are needed at once; without it they are written one by one.
+  - That it begins and ends is in the audit log, so that it takes the right to write to the inventory. Without an event nothing is exported.
   - Runs on the controller alone, no host is contacted. The file is replaced in one step, and left alone when it holds the same already.
 author:
   - The certops.fleet developers (@certops)

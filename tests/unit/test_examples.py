@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import KNOWN, SHARED
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import VARIABLE, audit_settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issuers import parse_issuers
 from ansible_collections.certops.fleet.tests.integration.targets.examples.files.examples import NOT_RUN, ROOT, Example, as_plays, examples
@@ -61,7 +62,8 @@ def test_variables_are_known_and_accepted(example: Example) -> None:
     """By the functions that read them."""
     variables = _filled(example.content)
     assert {name for name in variables if not name.startswith("ansible_")} <= {*KNOWN, *_of_roles()}
-    assert set(SHARED.values()) & set(variables)
+    assert {*SHARED.values(), VARIABLE} & set(variables)
+    audit_settings(variables.get(VARIABLE))
     checked(variables.get("certops_certificates", []))
     parse_issuers(variables.get("certops_issuers"), environ={"HOME": "/home/x"})
     check_entries(variables.get("certops_services", []))

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import typing as t
 import uuid
 from collections.abc import Mapping
@@ -15,16 +12,19 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.actor import account, actor_of, job_id
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, stated, unknown_variables
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.care import care
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import VARIABLE, AuditSettings, audit_settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Task:
     action: t.Any
     variables: dict[str, t.Any]
     args: Mapping[str, t.Any]
+    asked: Actor = field(default_factory=lambda: Actor(""))
+    audit: AuditSettings = field(default_factory=AuditSettings)
     end: ExitStack = field(default_factory=ExitStack)  # what is closed when the task is over
     _opened: list[Inventory] = field(default_factory=list)
     _python: list[str] = field(default_factory=list)  # the host's version, since it first answered
@@ -62,7 +64,7 @@ class Task:
     def actor(self) -> str:
         """Who asks: the user on the controller, and the job where there is one."""
         job = job_id()
-        return f"{getpass.getuser()}@{socket.gethostname()}" + (f" job {job}" if job else "")
+        return account() + (f" job {job}" if job else "")
 
     def exchange(self, verb: str, args: Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
         answer = exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction, python=self._known_python())
@@ -82,8 +84,17 @@ class Task:
         """
         if not self._opened:
             missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
-            self._opened.append(self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing)))
+            self._opened.append(self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.asked, missing=missing)))
         return nullcontext(self._opened[0])
+
+    def cared(self) -> list[str]:
+        """What could not be done for the audit log after the work of the task: what is new in it goes to its targets."""
+        if self.check_mode or not self._opened or not self._opened[0].wrote:
+            return []
+        try:
+            return care(self._opened[0], self.audit)
+        except ValueError as exc:
+            return [f"the audit log was not copied: {exc}"]
 
 
 def now() -> datetime:
@@ -92,11 +103,6 @@ def now() -> datetime:
 
 def new_transaction() -> str:
     return uuid.uuid4().hex
-
-
-def job_id() -> str | None:
-    """The job of AWX that runs the play."""
-    return os.environ.get("JOB_ID") or os.environ.get("TOWER_JOB_ID") or None
 
 
 def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -125,11 +131,19 @@ def run_action(
 ) -> dict[str, t.Any]:
     """The result of C(work); what it says in a ValueError becomes the message of a failed task. C(rules) are those of checked_arguments."""
     variables = task_vars or {}
-    unknown = unknown_variables(variables)  # often why something is missing
+    unknown = unknown_variables(variables)  # often why something is missing; and behind them what became of the audit log
     try:
         args = _checked(action, variables, spec, rules)
+        own = host_variables(action, variables)
+        asked, audit = actor_of(action, own), audit_settings(shared_variable(action, own, VARIABLE))
         with ExitStack() as end:
-            result = work(Task(action, variables, args, end))
+            task = Task(action, variables, args, asked, audit, end)
+            try:
+                result = work(task)
+            except (ValueError, AnsibleError):  # not what ends the run
+                unknown += task.cared()
+                raise
+            unknown += task.cared()
     except ValueError as exc:
         for text in unknown:  # ansible-core 2.19 drops the warnings of a result that is an error
             Display().warning(text)

@@ -23,7 +23,7 @@ SHARED = {
     "certificates": "certops_certificates",
     "store_passwords": "certops_store_passwords",
 }
-KNOWN = tuple(sorted({*SHARED.values(), *VARIABLES, "certops_serial"}))
+KNOWN = tuple(sorted({*SHARED.values(), *VARIABLES, "certops_serial", "certops_audit", "certops_ticket", "certops_reason"}))
 # Set by the inventory plugin of the collection; what a user writes there is lost.
 GIVEN = ("certops_certificates_found",)
 

@@ -427,8 +427,13 @@ def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
 
 def _events(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     for row in connection.execute(schema.events.select().where(*narrow(fields_sql.events())).order_by(schema.events.c.seq)).mappings():
-        names = ("seq", "actor", "kind", "namespace", "host", "subject", "previous", "hash")
-        yield {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
+        yield event_document(dict(row))
+
+
+def event_document(row: t.Mapping[str, t.Any]) -> Document:
+    """A line of the audit log as users get it."""
+    names = ("seq", "actor", "actor_known", "account", "job", "ticket", "reason", "kind", "namespace", "host", "subject", "previous", "hash")
+    return {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
 
 
 def _coverage(connection: sa.Connection, now: int) -> t.Iterator[Document]:

@@ -87,4 +87,4 @@ def issuances() -> Fields:
 
 @functools.cache
 def events() -> Fields:
-    return _fields(schema.events, text="actor kind namespace host subject previous hash", integer="seq", time="time")
+    return _fields(schema.events, text="actor actor_known account job ticket reason kind namespace host subject previous hash", integer="seq", time="time")

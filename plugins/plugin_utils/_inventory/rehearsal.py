@@ -15,7 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, WRITE, begin, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, ScanRecord, Stated
 
 _HOST = HostName("", "rehearsal")
 _TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -30,7 +30,7 @@ def rehearse() -> None:
     try:
         with begin(engine, WRITE, path=MEMORY) as connection:
             schema.metadata.create_all(connection, checkfirst=False)
-        inventory = Inventory(engine, path=MEMORY, now=lambda: _TIME, actor="")
+        inventory = Inventory(engine, path=MEMORY, now=lambda: _TIME, actor=Actor(""))
         inventory.known_bundles()
         inventory.known_certificates(_HOST)
         inventory.host_python(_HOST)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0008"
+HEAD = "0009"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -388,4 +388,36 @@ if sa is not None:
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("previous", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
+        # Which columns the hash is of, see events.py; those below are in it since version 2 and null before.
+        sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("actor_known", sa.Text),
+        sa.Column("account", sa.Text),
+        sa.Column("job", sa.Text),
+        sa.Column("ticket", sa.Text),
+        sa.Column("reason", sa.Text),
+    )
+
+    # Signed statements that the log had this event with this hash; each names the one before.
+    checkpoints = sa.Table(
+        "checkpoints",
+        metadata,
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),  # events since the checkpoint before
+        sa.Column("previous", sa.String(64), nullable=False),
+        sa.Column("signature", sa.Text, nullable=False),
+    )
+
+    # How far the log was copied to each target, and who is at it. The target without a name stands for the making of checkpoints.
+    audit_targets = sa.Table(
+        "audit_targets",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("events_sent", sa.Integer, nullable=False),
+        sa.Column("checkpoints_sent", sa.Integer, nullable=False),
+        sa.Column("claimed_until", sa.BigInteger),
+        sa.Column("failed_at", sa.BigInteger),
+        sa.Column("problem", sa.Text),
+        sa.Column("changed", sa.BigInteger, nullable=False),
     )

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import typing as t
 from datetime import datetime
@@ -26,6 +25,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     scans,
     seen,
 )
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.again import again
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.audit_store import AuditStore
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import (
     ALONE,
     MEMORY,
@@ -40,7 +41,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
-    ConflictError,
+    Actor,
     EndpointsRecord,
     EndpointsRecorded,
     Event,
@@ -55,27 +56,10 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     seconds,
 )
 
-P = t.ParamSpec("P")
-R = t.TypeVar("R")
-TRIES = 4
-
-
-def _again(method: t.Callable[t.Concatenate[Inventory, P], R]) -> t.Callable[t.Concatenate[Inventory, P], R]:
-    """The same once more where the database undid it for another writer's sake; a caller's own transaction is for the caller to repeat."""
-
-    @functools.wraps(method)
-    def wrapper(self: Inventory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        for _try in range(0 if self.is_writing else TRIES - 1):
-            with contextlib.suppress(ConflictError):
-                return method(self, *args, **kwargs)
-        return method(self, *args, **kwargs)
-
-    return wrapper
-
 
 @contextlib.contextmanager
 def open_inventory(
-    url: str | None, *, now: t.Callable[[], datetime], actor: str = "", missing: t.Literal["create", "refuse", "empty"] = "create"
+    url: str | None, *, now: t.Callable[[], datetime], actor: str | Actor = "", missing: t.Literal["create", "refuse", "empty"] = "create"
 ) -> t.Iterator[Inventory]:
     """The inventory at ``url`` (see ``location.locate``), with its schema brought up to date.
 
@@ -90,7 +74,7 @@ def open_inventory(
             engine.dispose()
             engine = open_engine(_absent(location, missing))
         _prepare(engine, location.name)
-        yield Inventory(engine, path=location.name, now=now, actor=actor)
+        yield Inventory(engine, path=location.name, now=now, actor=actor if isinstance(actor, Actor) else Actor(actor))
     finally:
         engine.dispose()
 
@@ -132,18 +116,19 @@ def _prepare(engine: sa.Engine, path: str) -> None:
             migrate.upgrade(connection)
 
 
-class Inventory:
+class Inventory(AuditStore):
     """What can be asked of and told to the inventory.
 
     A method that writes is one transaction of its own, or part of the caller's where that is inside ``with inventory.transaction()``.
     """
 
-    def __init__(self, engine: sa.Engine, *, path: str, now: t.Callable[[], datetime], actor: str) -> None:
+    def __init__(self, engine: sa.Engine, *, path: str, now: t.Callable[[], datetime], actor: Actor) -> None:
         self.path = path
         self._engine = engine
         self._now = now
         self._actor = actor
         self._writing: sa.Connection | None = None
+        self.wrote = False  # or tried to
 
     @property
     def is_writing(self) -> bool:
@@ -155,6 +140,7 @@ class Inventory:
         """Everything inside is written together or not at all; other writers wait from its first line on."""
         if self._writing is not None:
             raise InventoryError("a transaction of the inventory is open already: they do not nest")
+        self.wrote = True
         with begin(self._engine, ALONE, path=self.path) as connection:
             self._writing = connection
             try:
@@ -163,11 +149,12 @@ class Inventory:
                 self._writing = None
 
     def check_writable(self) -> None:
-        """Really writes, so that a full disk or a missing right is known before any host is touched."""
+        """Really writes, so that a full disk or a missing right is known before any host is touched; and asks whether events can be appended."""
         with self._write() as connection:
+            events.check_appendable(connection)
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
 
-    @_again
+    @again
     def record_scan(self, scan: ScanRecord) -> Recorded:
         """Stores what a host answered; only what really was looked at can become gone."""
         prepared = prepare(scan)
@@ -184,7 +171,7 @@ class Inventory:
                 self._append(connection, each)
         return recorded
 
-    @_again
+    @again
     def add_certificates(self, told: t.Mapping[str, t.Any]) -> None:
         """Stores certificates (base64 of DER by SHA-256) of a scan that is not recorded yet: what is large comes in parts."""
         rows, names = self._new_certificates(certificates.checked_certificates(told)[0])
@@ -192,7 +179,7 @@ class Inventory:
             with self._write() as connection:
                 certificates.add(connection, rows, names, time=seconds(self._now()))
 
-    @_again
+    @again
     def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:
         """Stores what endpoints showed."""
         rows, names = self._new_certificates(told.certificates)
@@ -204,7 +191,7 @@ class Inventory:
                 self._append(connection, event)
         return recorded
 
-    @_again
+    @again
     def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None, stated: Stated | None = None) -> int:
         """Stores that a host gave nothing, and why."""
         now = self._now()
@@ -215,21 +202,21 @@ class Inventory:
                 self._append(connection, each)
         return scan
 
-    @_again
+    @again
     def assign(self, wanted: assignments.Wanted, *, write: bool = True) -> assignments.Assigned:
         """Makes assignments of ownership as they are wanted, in one piece; ``write=False`` only says what would change."""
         with self._write_alone() if write else self._read() as connection:
-            assigned, event = assignments.assign(connection, wanted, actor=self._actor, time=seconds(self._now()), write=write)
+            assigned, event = assignments.assign(connection, wanted, actor=self._actor.name, time=seconds(self._now()), write=write)
             if event:
                 self._append(connection, event)
         return assigned
 
-    @_again
+    @again
     def rename_host(self, host: HostName, to: HostName, *, check: bool = False) -> bool:
         """Gives a host another name and tells whether that changed anything; ``check`` only says what would be."""
         return self._change_host(hosts.rename, host, to, check=check)
 
-    @_again
+    @again
     def merge_host(self, host: HostName, into: HostName, *, check: bool = False) -> bool:
         """Makes one host of two and tells whether that changed anything; ``check`` only says what would be."""
         return self._change_host(hosts.merge, host, into, check=check)
@@ -244,18 +231,13 @@ class Inventory:
                 self._append(connection, event)
         return event is not None
 
-    @_again
+    @again
     def append_event(self, kind: str, *, subject: str, host: HostName | None = None, detail: t.Mapping[str, t.Any] | None = None) -> int:
         """Adds a line to the audit log and gives its number."""
         with self._write() as connection:
             return self._append(connection, Event(kind=kind, subject=subject, host=host, detail=detail or {}))
 
-    def verify_chain(self) -> tuple[str, ...]:
-        """One sentence for every line of the audit log that is missing or altered."""
-        with self._read() as connection:
-            return events.verify(connection)
-
-    @_again
+    @again
     def put_issuer(self, issuer: Issuer) -> None:
         """Adds an issuer or changes what is known of it; the same again changes nothing."""
         with self._write_alone() as connection:
@@ -273,7 +255,7 @@ class Inventory:
         with self._read() as connection:
             return issuances.known_roots(connection)
 
-    @_again
+    @again
     def begin_issuance(self, intent: Intent) -> Issuance:
         """Commits what is about to be signed. Raises SerialTakenError where the issuer has used the serial before."""
         with self._write_alone() as connection:
@@ -281,7 +263,7 @@ class Inventory:
             self._append(connection, event)
         return issuance
 
-    @_again
+    @again
     def complete_issuance(self, issuance: int, *, der: bytes, chain: t.Sequence[bytes]) -> Issuance:
         """Commits the certificate; only then may it be handed out."""
         with self._write_alone() as connection:
@@ -290,7 +272,7 @@ class Inventory:
                 self._append(connection, event)
         return done
 
-    @_again
+    @again
     def set_issuance_state(self, issuance: int, *, state: str, reason: str | None = None) -> Issuance:
         """Goes on to a state; TransitionError where that is not possible."""
         with self._write_alone() as connection:
@@ -386,4 +368,5 @@ class Inventory:
         """The caller's transaction where one is open, else one of its own."""
         if self._writing is not None:
             return contextlib.nullcontext(self._writing)
+        self.wrote |= how != READ
         return begin(self._engine, how, path=self.path)

@@ -153,6 +153,21 @@ class Issuance:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks and why, as every event has it.
+
+    ``known`` says how the name is known: C(local) where it is the account that runs Ansible, else the variable that gave it. ``account`` is the account anyway.
+    """
+
+    name: str
+    known: str | None = None
+    account: str | None = None
+    job: str | None = None
+    ticket: str | None = None
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Event:
     """One line of the audit log. ``detail`` is JSON and holds no secret."""
 

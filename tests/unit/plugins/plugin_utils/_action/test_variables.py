@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[5]
         ("certops_certificate", "did you mean 'certops_certificates'?"),
         ("certops_inventry", "did you mean 'certops_inventory'?"),
         ("certops_Issuers", "did you mean 'certops_issuers'?"),
-        ("certops_x", "those of this collection are certops_application, certops_business_service, certops_certificates"),
+        ("certops_x", "those of this collection are certops_application, certops_audit, certops_business_service, certops_certificates"),
     ],
 )
 def test_a_misspelled_variable_is_told(name: str, advice: str) -> None:
