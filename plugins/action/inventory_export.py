@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, stream
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, checked_mode, write_export
 
@@ -23,11 +23,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def export(task: Task) -> dict[str, t.Any]:
     path, mode = task.args["path"], checked_mode(task.args["mode"])
-    question = Question.from_args(task.args)
+    question = Question.from_args(task.args, now=now())
     with task.inventory(create=False) as inventory:
         documents = stream(inventory, question)
         changed, count = write_export(path, documents, form=task.args["format"], mode=mode, write=not task.check_mode)
-    return {"changed": changed, "path": path, "count": count}
+    return {"changed": changed, "path": path, "count": count, **question.told()}
 
 
 class ActionModule(ActionBase):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import socket
 import typing as t
 import uuid
@@ -20,11 +19,12 @@ from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.jobs import job_id, running
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, stated, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Run, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ class Task:
         job = job_id()
         return f"{getpass.getuser()}@{socket.gethostname()}" + (f" job {job}" if job else "")
 
+    @property
+    def run(self) -> Run:
+        """What the task is a part of: the job template or the playbook, and this run of it; slices of a job and plays of a playbook are parts."""
+        return running(self.action, self.variables)
+
     def exchange(self, verb: str, args: Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
         answer = exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction, python=self._known_python())
         self._python[:] = [str(answer["_host"].get("python"))]
@@ -92,11 +97,6 @@ def now() -> datetime:
 
 def new_transaction() -> str:
     return uuid.uuid4().hex
-
-
-def job_id() -> str | None:
-    """The job of AWX that runs the play."""
-    return os.environ.get("JOB_ID") or os.environ.get("TOWER_JOB_ID") or None
 
 
 def _with_shared(action: t.Any, task_vars: dict[str, t.Any], spec: Mapping[str, t.Any]) -> dict[str, t.Any]:

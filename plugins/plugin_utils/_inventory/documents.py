@@ -21,6 +21,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatche
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned, ownership_document
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs import runs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Narrow, everything, narrowing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
@@ -222,7 +223,8 @@ def _facts(der: bytes, now: int) -> Document:
 def _placed(connection: sa.Connection, table: sa.Table, *wanted: t.Any) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
     """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
     columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), schema.scans.c.seen_until.label("last_seen")]
-    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).join(schema.scans, schema.scans.c.id == table.c.scan_id)
+    # What was seen again after the time that is asked for has no scan of then, see C(past).
+    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).outerjoin(schema.scans, schema.scans.c.id == table.c.scan_id)
     if "certificate" in table.c:
         certificates = schema.certificates
         columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]
@@ -453,6 +455,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "ownership_findings": _ownership_findings,
     "mismatches": mismatches,
     "scans": _scans,
+    "runs": runs,
     "issuances": _issuances,
     "issuers": _issuers,
     "events": _events,
