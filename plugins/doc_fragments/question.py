@@ -39,6 +39,9 @@ options:
       - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
         with the one that counts first, and the attributes that are in C(conflicts). The C(owner) of a place is that of the file.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
+      - V(runs) tell of each run of a job how many of C(hosts_asked) were scanned completely, with root (C(hosts_complete)), otherwise (C(hosts_incomplete)),
+        gave nothing (C(hosts_silent)) or were not looked at (C(hosts_missing)). A run is C(complete) when all were scanned completely, and the
+        C(last_complete_run) of its job is told with each. The C(job) is the job template of AWX or the name of the playbook, with the limit if there is one.
       - V(events) are the lines of the audit log.
     type: str
     choices:
@@ -58,6 +61,7 @@ options:
       - ownership_findings
       - mismatches
       - scans
+      - runs
       - issuances
       - issuers
       - events
@@ -71,6 +75,14 @@ options:
     description:
       - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
       - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
+    type: str
+  as_of:
+    description:
+      - The time that the answer is about, instead of now. What came later is not in it, and what went later is as it was then.
+      - A date such as V(2026-11-23) is the end of that day in UTC. A time is V(2026-11-23T09:43:04Z), and one without a zone is in UTC. V(-30d) is thirty days
+        ago, and V(w), V(h), V(m) and V(s) are weeks, hours, minutes and seconds.
+      - C(gone_at), C(days_remaining) and C(status) are those of that time, and so is who answers for something.
+      - Attributes that were overwritten since are as they were seen later. C(last_seen) is null where that is so.
     type: str
   limit:
     description:

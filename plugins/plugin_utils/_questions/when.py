@@ -14,6 +14,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups im
 # As community.crypto writes a time relative to now.
 _RELATIVE = re.compile(r"-(?=[0-9])(?:([0-9]{1,6})w)?(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = re.compile(f"({_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}})(?:[.][0-9]+)?([zZ]|[+-][0-9]{{2}}:[0-9]{{2}})?", re.ASCII)
 _END_OF_DAY = time(23, 59, 59, tzinfo=timezone.utc)
 
 
@@ -42,5 +43,8 @@ def _time(text: str, now: datetime) -> datetime:
     if relative:
         weeks, days, hours, minutes, seconds = (int(part or 0) for part in relative.groups())
         return now - timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-    found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).replace(microsecond=0)  # Python 3.10 knows no Z
-    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    written = _TIME.fullmatch(text)
+    if written is None:
+        raise ValueError
+    zone = written[2] if written[2] not in (None, "Z", "z") else "+00:00"  # Python 3.10 knows no Z
+    return datetime.fromisoformat(written[1] + zone).astimezone(timezone.utc)
