@@ -26,8 +26,11 @@ options:
         lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
         from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
-      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), of C(hosts_lacking) why each does not, and which
-        C(addresses_without_host) were seen serving certificates though no host that is known has them.
+      - A certificate that is gone from a place is C(replaced_by) another one that came to the same path, or that was got for the same declaration afterwards,
+        which C(replaces) it. It C(moved_to) the path of the same host where it appeared at the same time, which it C(moved_from) its own.
+      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), were scanned without root (C(hosts_unprivileged)) or gave
+        nothing (C(hosts_silent)), and of C(hosts_lacking) why each does not count. Of C(addresses_seen) serving certificates C(addresses_without_host) are
+        those that no host that is known has.
       - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
       - V(ownership_findings) are hosts and certificates without an owner (C(finding=no_owner)), attributes that equally specific rules disagree about
         (C(conflict)), and certificates that lie in places of several owners (C(several_owners)).

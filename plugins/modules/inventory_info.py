@@ -109,6 +109,8 @@ documents:
       services: [nginx]
       renewed_by: certops
       bundles: []
+      replaced_by: []
+      replaces: [91b5e0f6a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d]
       management: provisioned
       owner: Team Web
       owners: [Team Web]
@@ -133,6 +135,10 @@ documents:
           first_seen: '2026-01-01T02:00:00Z'
           last_seen: '2026-11-23T02:00:00Z'
           gone_at: null
+          replaced_by: null
+          replaces: 91b5e0f6a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d
+          moved_to: null
+          moved_from: null
 as_of:
   description: The time that the answer is about.
   type: str

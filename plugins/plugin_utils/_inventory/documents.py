@@ -25,6 +25,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Narrow, everything, narrowing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import NAMES as SUCCESSION
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import Successions
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
@@ -173,10 +175,10 @@ def _placements(
     """Of each certificate its places, and who answers for those that raise alarms."""
     places: dict[str, list[Document]] = collections.defaultdict(list)
     ownerships: dict[str, list[Ownership]] = collections.defaultdict(list)
-    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at")
-    renewed = Renewed(connection)
+    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at", *SUCCESSION)
+    renewed, succeeded = Renewed(connection), Successions(connection, now)
     for place in _placed(connection, schema.places, *wanted):
-        place_document = {**_place(place, now), "renewed_by": renewed.by(place)}
+        place_document = {**_place(place, now), "renewed_by": renewed.by(place), **succeeded.of(place)}
         places[place["certificate"]].append({name: place_document[name] for name in names})
         if place["gone_at"] is None and place["class"] in ALARMED:
             ownerships[place["certificate"]].append(owned.of_place(place))
@@ -209,6 +211,7 @@ def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everythi
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
+            **{name: sorted({place[name] for place in own if place[name]}) for name in ("replaced_by", "replaces")},
             "management": owned.rung(row.sha256, ownership),
             **_owned(ownership),
             "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
@@ -263,10 +266,10 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
 
 def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
-    renewed, owned = Renewed(connection), Owned(connection)
+    renewed, owned, succeeded = Renewed(connection), Owned(connection), Successions(connection, now)
     for row in _placed(connection, schema.places, *narrow(fields_sql.places())):
-        yield {**_place(row, now), "renewed_by": renewed.by(row), **_managed(owned, row)}
-    unknown = dict.fromkeys(_UNKNOWN)
+        yield {**_place(row, now), "renewed_by": renewed.by(row), **succeeded.of(row), **_managed(owned, row)}
+    unknown = dict.fromkeys((*_UNKNOWN, *SUCCESSION))
     for row in _placed(connection, schema.locked_stores, *narrow(fields_sql.locked_stores())):
         yield {
             **unknown,
