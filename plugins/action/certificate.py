@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.actor import job_id
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.jobs import job_id
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, new_transaction, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declaration import OPTIONS, declared_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import keep

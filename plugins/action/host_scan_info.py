@@ -60,10 +60,10 @@ def scan(task: Task) -> dict[str, t.Any]:
         reason = silence(exc)
         if reason is not None:
             with task.inventory() as inventory:
-                inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned)
+                inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned, run=task.run)
         raise
     with task.inventory() as inventory:
-        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned)
+        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned, run=task.run)
         recorded = inventory.record_scan(record)
     result = _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
     return {**result, "warnings": [*result["warnings"], *problems]}

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.announce import announced
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, stream
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.export import FORMATS, checked_mode, write_export
@@ -25,15 +24,15 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def export(task: Task) -> dict[str, t.Any]:
     path, mode = task.args["path"], checked_mode(task.args["mode"])
-    question = Question.from_args(task.args)
+    question = Question.from_args(task.args, now=now())
     with task.inventory(create=False) as inventory:
         if task.check_mode:
             changed, count = write_export(path, stream(inventory, question), form=task.args["format"], mode=mode, write=False)
         else:
-            with announced(inventory, "inventory.export", subject=path, format=task.args["format"], **asdict(question)):
+            with announced(inventory, "inventory.export", subject=path, format=task.args["format"], **question.asked()):
                 changed, count = write_export(path, stream(inventory, question), form=task.args["format"], mode=mode, write=True)
             inventory.append_event("inventory.export_ended", subject=path, detail={"count": count, "changed": changed})
-    return {"changed": changed, "path": path, "count": count}
+    return {"changed": changed, "path": path, "count": count, **question.told()}
 
 
 class ActionModule(ActionBase):

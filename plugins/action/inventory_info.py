@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import OPTIONS, Question, answer
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -18,9 +18,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def ask(task: Task) -> dict[str, t.Any]:
-    question = Question.from_args(task.args)
+    question = Question.from_args(task.args, now=now())
     with task.inventory(create=False) as inventory:
-        return {"changed": False, "documents": answer(inventory, question)}
+        return {"changed": False, "documents": answer(inventory, question), **question.told()}
 
 
 class ActionModule(ActionBase):

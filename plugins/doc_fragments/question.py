@@ -26,8 +26,11 @@ options:
         lines of C(cron) and the C(timer) units of systemd that name a renewer or openssl. The C(renewed_by) of places and certificates follows from them, and
         from the issuances. It is V(certops) for what was issued here, and null where nobody is known.
       - V(bundles) are files of trust anchors, each content once.
-      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), of C(hosts_lacking) why each does not, and which
-        C(addresses_without_host) were seen serving certificates though no host that is known has them.
+      - A certificate that is gone from a place is C(replaced_by) another one that came to the same path, or that was got for the same declaration afterwards,
+        which C(replaces) it. It C(moved_to) the path of the same host where it appeared at the same time, which it C(moved_from) its own.
+      - V(coverage) tells of each namespace how many of C(hosts_known) count as C(hosts_complete), were scanned without root (C(hosts_unprivileged)) or gave
+        nothing (C(hosts_silent)), and of C(hosts_lacking) why each does not count. Of C(addresses_seen) serving certificates C(addresses_without_host) are
+        those that no host that is known has.
       - V(assignments) say who answers for what, see M(certops.fleet.ownership), those too that were replaced or taken back.
       - V(ownership_findings) are hosts and certificates without an owner (C(finding=no_owner)), attributes that equally specific rules disagree about
         (C(conflict)), and certificates that lie in places of several owners (C(several_owners)).
@@ -39,6 +42,9 @@ options:
       - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
         with the one that counts first, and the attributes that are in C(conflicts). The C(owner) of a place is that of the file.
       - V(scans) tell what each scan was allowed to see; a host that gave nothing is a scan with a C(reason).
+      - V(runs) tell of each run of a job how many of C(hosts_asked) were scanned completely, with root (C(hosts_complete)), otherwise (C(hosts_incomplete)),
+        gave nothing (C(hosts_silent)) or were not looked at (C(hosts_missing)). A run is C(complete) when all were scanned completely, and the
+        C(last_complete_run) of its job is told with each. The C(job) is the job template of AWX or the name of the playbook, with the limit if there is one.
       - V(events) are the lines of the audit log.
     type: str
     choices:
@@ -58,6 +64,7 @@ options:
       - ownership_findings
       - mismatches
       - scans
+      - runs
       - issuances
       - issuers
       - events
@@ -71,6 +78,14 @@ options:
     description:
       - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
       - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
+    type: str
+  as_of:
+    description:
+      - The time that the answer is about, instead of now. What came later is not in it, and what went later is as it was then.
+      - A date such as V(2026-11-23) is the end of that day in UTC. A time is V(2026-11-23T09:43:04Z), and one without a zone is in UTC. V(-30d) is thirty days
+        ago, and V(w), V(h), V(m) and V(s) are weeks, hours, minutes and seconds.
+      - C(gone_at), C(days_remaining) and C(status) are those of that time, and so is who answers for something.
+      - Attributes that were overwritten since are as they were seen later. C(last_seen) is null where that is so.
     type: str
   limit:
     description:

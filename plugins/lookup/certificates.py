@@ -33,6 +33,10 @@ options:
       - Only documents of this namespace, which is the C(certops_environment) that hosts were recorded with.
       - Certificates and bundles have only their places there. What belongs to no namespace, such as an issuer, is in each.
     type: str
+  as_of:
+    description:
+      - The time that the answer is about, as in O(certops.fleet.inventory_info#module:as_of), which says, too, what cannot be told.
+    type: str
   inventory:
     description:
       - URL of the inventory, as in O(certops.fleet.inventory_info#module:inventory).
@@ -85,7 +89,8 @@ class LookupModule(LookupBase):
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            asked = Question(*(plain(self.get_option(name), name) for name in ("kind", "select", "namespace")))
+            options = {name: plain(self.get_option(name), name) for name in ("kind", "select", "namespace", "as_of")}
+            asked = Question.from_args(options, now=now())
             questions = [of_term(str(plain(term, "term")), asked) for term in terms] or [asked]
             url = plain(self.get_option("inventory"), "inventory") or shared_variable(self, variables or {}, "certops_inventory")
             with open_inventory(url, now=now, missing="refuse") as inventory:

@@ -76,4 +76,15 @@ count:
   description: How many documents it holds.
   returned: success
   type: int
+as_of:
+  description: The time that the answer is about.
+  type: str
+  returned: when O(as_of) is set
+  sample: '2026-10-24T23:59:59Z'
+as_of_limits:
+  description: What cannot be told of that time, one sentence each.
+  type: list
+  elements: str
+  returned: when O(as_of) is set
+  sample: [hosts go by the names that they have today, and merged hosts are one]
 """

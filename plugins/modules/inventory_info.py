@@ -71,6 +71,18 @@ EXAMPLES = r"""
     select: "[?finding=='issued_nowhere' || finding=='declared_absent']"
   register: lost
 
+- name: Certificates that were in use on the first of the month, with the days that they had left then
+  certops.fleet.inventory_info:
+    as_of: "2026-11-01"
+    select: "[?places[?class=='in_use' && !gone_at]].{name: subject.commonName, days: days_remaining, owner: owner}"
+  register: register
+
+- name: When each job last saw all of its hosts
+  certops.fleet.inventory_info:
+    kind: runs
+    select: "[].{job: job, last: last_complete_run.ended, missing: hosts_missing, silent: hosts_silent}"
+  register: runs
+
 - name: How many certificates the internal CA has issued
   certops.fleet.inventory_info:
     kind: issuances
@@ -97,6 +109,8 @@ documents:
       services: [nginx]
       renewed_by: certops
       bundles: []
+      replaced_by: []
+      replaces: [91b5e0f6a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d]
       management: provisioned
       owner: Team Web
       owners: [Team Web]
@@ -121,4 +135,19 @@ documents:
           first_seen: '2026-01-01T02:00:00Z'
           last_seen: '2026-11-23T02:00:00Z'
           gone_at: null
+          replaced_by: null
+          replaces: 91b5e0f6a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d
+          moved_to: null
+          moved_from: null
+as_of:
+  description: The time that the answer is about.
+  type: str
+  returned: when O(as_of) is set
+  sample: '2026-10-24T23:59:59Z'
+as_of_limits:
+  description: What cannot be told of that time, one sentence each.
+  type: list
+  elements: str
+  returned: when O(as_of) is set
+  sample: [hosts go by the names that they have today, and merged hosts are one]
 """

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import getpass
-import os
 import socket
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.jobs import job_id
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import VariableError, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor
 
@@ -19,11 +19,6 @@ TICKET, REASON = "certops_ticket", "certops_reason"
 USERS = ("awx_user_name", "tower_user_name")
 JOBS = ("awx_job_id", "tower_job_id")
 LOCAL = "local"
-
-
-def job_id() -> str | None:
-    """The job of AWX that runs the play."""
-    return os.environ.get("JOB_ID") or os.environ.get("TOWER_JOB_ID") or None
 
 
 def account() -> str:

@@ -16,15 +16,16 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.service_table import check_entries
-from ansible_collections.certops.fleet.plugins.plugin_utils._action.actor import account, actor_of, job_id
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.actor import account, actor_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
+from ansible_collections.certops.fleet.plugins.plugin_utils._action.jobs import job_id, running
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, stated, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.care import care
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import VARIABLE, AuditSettings, audit_settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, Run, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ class Task:
         """Who asks: the user on the controller, and the job where there is one."""
         job = job_id()
         return account() + (f" job {job}" if job else "")
+
+    @property
+    def run(self) -> Run:
+        """What the task is a part of: the job template or the playbook, and this run of it; slices of a job and plays of a playbook are parts."""
+        return running(self.action, self.variables)
 
     def exchange(self, verb: str, args: Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
         answer = exchange(self.action, self.variables, verb, dict(args), actor=self.actor, transaction=transaction, python=self._known_python())

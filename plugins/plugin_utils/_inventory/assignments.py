@@ -11,7 +11,7 @@ import json
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_row, parts, upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_text, digest_of
@@ -48,12 +48,15 @@ class Assigned:
 def put_stated(connection: sa.Connection, host: HostName, stated: Stated, *, time: int) -> Event | None:
     """Stores what the Ansible inventory says of a host that is known; the event is None where nobody answers for it who did not before."""
     table, hosts = schema.host_ownership, schema.hosts
-    columns = (hosts.c.id, table.c.groups_json, table.c.set_json)
+    columns = (hosts.c.id, table.c.groups_json, table.c.set_json, table.c.changed)
     before = connection.execute(sa.select(*columns).select_from(hosts.outerjoin(table, table.c.host_id == hosts.c.id)).where(is_host(host))).one()
     groups = canonical_json([clean_text(name) for name in sorted(set(stated.groups))[:LIST_LIMIT]])
     row = {"host_id": before.id, "groups_json": groups, "set_json": set_json(stated.given), "changed": time}
     if (before.groups_json, before.set_json) == (groups, row["set_json"]):
         return None
+    if before.changed is not None:
+        said = {"host_id": before.id, "groups_json": before.groups_json, "set_json": before.set_json, "changed": before.changed}
+        insert_row(connection, schema.host_ownership_pasts, {**said, "until": time})
     upsert(connection, table, [row])
     if (before.set_json or "{}") == row["set_json"]:
         return None

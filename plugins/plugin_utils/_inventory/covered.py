@@ -20,29 +20,40 @@ SILENT = "it gave nothing"
 
 def coverage(hosts: t.Iterable[Document], endpoints: t.Iterable[Document]) -> t.Iterator[Document]:
     """One document for each namespace, from the documents of hosts and endpoints."""
-    known, without = collections.defaultdict(list), collections.defaultdict(set)
+    known, seen, owned = collections.defaultdict(list), collections.defaultdict(set), collections.defaultdict(set)
     for host in hosts:
         known[host["namespace"]].append(host)
     for endpoint in endpoints:
-        if endpoint["sha256"] is not None and not endpoint["linked"] and endpoint["gone_at"] is None:
-            without[endpoint["namespace"]].add(endpoint_place(endpoint["address"] or endpoint["target"], endpoint["port"], ""))
-    for namespace in sorted({*known, *without}):
-        yield _of_namespace(namespace, known[namespace], sorted(without[namespace]))
+        if endpoint["sha256"] is not None and endpoint["gone_at"] is None:
+            address = endpoint_place(endpoint["address"] or endpoint["target"], endpoint["port"], "")
+            seen[endpoint["namespace"]].add(address)
+            if endpoint["linked"]:
+                owned[endpoint["namespace"]].add(address)
+    for namespace in sorted({*known, *seen}):
+        yield _of_namespace(namespace, known[namespace], seen[namespace], owned[namespace])
 
 
-def _of_namespace(namespace: str, hosts: t.Sequence[Document], without: t.Sequence[str]) -> Document:
-    lacking = [{"host": host["host"], "reason": reason} for host in hosts for reason in [lack(host)] if reason]
+def _of_namespace(namespace: str, hosts: t.Sequence[Document], seen: set[str], owned: set[str]) -> Document:
+    lacking = [{"host": host["host"], "reason": reason, "privileged": _privileged(host)} for host in hosts for reason in [lack(host)] if reason]
     scans = [host["last_scan"]["ended"] for host in hosts if host["last_scan"]]
     return {
         "namespace": namespace,
         "hosts_known": len(hosts),
         "hosts_answered": sum(host["last_seen"] is not None for host in hosts),
         "hosts_complete": len(hosts) - len(lacking),
+        "hosts_unprivileged": sum(_privileged(host) is False for host in hosts),
+        "hosts_silent": sum(bool(host["last_scan"] and host["last_scan"]["reason"]) for host in hosts),
         "hosts_lacking": lacking,
-        "addresses_without_host": list(without),
+        "addresses_seen": len(seen),
+        "addresses_without_host": sorted(seen - owned),
         "oldest_scan": min(scans, default=None),
         "newest_scan": max(scans, default=None),
     }
+
+
+def _privileged(host: Document) -> bool | None:
+    """Whether the last scan was as root; None where there is none that told."""
+    return t.cast("bool | None", host["last_scan"]["privileged"]) if host["last_scan"] else None
 
 
 def lack(host: Document) -> str | None:

@@ -21,9 +21,12 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatche
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned, ownership_document
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs import runs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Narrow, everything, narrowing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import NAMES as SUCCESSION
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import Successions
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_value
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import changes, subjects_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
@@ -172,10 +175,10 @@ def _placements(
     """Of each certificate its places, and who answers for those that raise alarms."""
     places: dict[str, list[Document]] = collections.defaultdict(list)
     ownerships: dict[str, list[Ownership]] = collections.defaultdict(list)
-    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at")
-    renewed = Renewed(connection)
+    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at", *SUCCESSION)
+    renewed, succeeded = Renewed(connection), Successions(connection, now)
     for place in _placed(connection, schema.places, *wanted):
-        place_document = {**_place(place, now), "renewed_by": renewed.by(place)}
+        place_document = {**_place(place, now), "renewed_by": renewed.by(place), **succeeded.of(place)}
         places[place["certificate"]].append({name: place_document[name] for name in names})
         if place["gone_at"] is None and place["class"] in ALARMED:
             ownerships[place["certificate"]].append(owned.of_place(place))
@@ -208,6 +211,7 @@ def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everythi
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
+            **{name: sorted({place[name] for place in own if place[name]}) for name in ("replaced_by", "replaces")},
             "management": owned.rung(row.sha256, ownership),
             **_owned(ownership),
             "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
@@ -222,7 +226,8 @@ def _facts(der: bytes, now: int) -> Document:
 def _placed(connection: sa.Connection, table: sa.Table, *wanted: t.Any) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
     """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
     columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), schema.scans.c.seen_until.label("last_seen")]
-    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).join(schema.scans, schema.scans.c.id == table.c.scan_id)
+    # What was seen again after the time that is asked for has no scan of then, see C(past).
+    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).outerjoin(schema.scans, schema.scans.c.id == table.c.scan_id)
     if "certificate" in table.c:
         certificates = schema.certificates
         columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]
@@ -261,10 +266,10 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
 
 def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
-    renewed, owned = Renewed(connection), Owned(connection)
+    renewed, owned, succeeded = Renewed(connection), Owned(connection), Successions(connection, now)
     for row in _placed(connection, schema.places, *narrow(fields_sql.places())):
-        yield {**_place(row, now), "renewed_by": renewed.by(row), **_managed(owned, row)}
-    unknown = dict.fromkeys(_UNKNOWN)
+        yield {**_place(row, now), "renewed_by": renewed.by(row), **succeeded.of(row), **_managed(owned, row)}
+    unknown = dict.fromkeys((*_UNKNOWN, *SUCCESSION))
     for row in _placed(connection, schema.locked_stores, *narrow(fields_sql.locked_stores())):
         yield {
             **unknown,
@@ -458,6 +463,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "ownership_findings": _ownership_findings,
     "mismatches": mismatches,
     "scans": _scans,
+    "runs": runs,
     "issuances": _issuances,
     "issuers": _issuers,
     "events": _events,

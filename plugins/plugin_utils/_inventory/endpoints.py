@@ -30,8 +30,9 @@ def record(connection: sa.Connection, told: EndpointsRecord, *, time: int, new_c
     stored = present(connection, schema.certificates.c.sha256, {row["certificate"] for row in rows["seen"]})
     times = {"first_seen": time, "last_seen": time, "looked_at": time, "gone_at": None}
     seen = [row | times for row in rows["seen"] if row["certificate"] in stored]
-    upsert(connection, schema.endpoints, seen, keep=("first_seen",))
     failed = [row | times for row in rows["failed"]]
+    _put_aside(connection, before, [*seen, *failed], time=time)
+    upsert(connection, schema.endpoints, seen, keep=("first_seen",))
     # What a listener showed the last time stands until it shows something else.
     kept = [column.name for column in schema.endpoints.c if column.name not in (*KEY, "host_id", "reason", "looked_at", "gone_at")]
     upsert(connection, schema.endpoints, failed, keep=kept)
@@ -101,6 +102,17 @@ def _hosts(connection: sa.Connection, told: EndpointsRecord) -> dict[str, int]:
         for row in connection.execute(statement.where(namespace, evidence.kind == "address", evidence.value.in_(part))):
             owners[row.value].add(row.host_id)
     return {**{value: next(iter(ids)) for value, ids in owners.items() if len(ids) == 1}, **named}
+
+
+def _put_aside(connection: sa.Connection, before: t.Mapping[tuple[t.Any, ...], t.Any], rows: t.Sequence[Row], *, time: int) -> None:
+    """Keeps those as they were that come back, or show another certificate; one that failed shows none."""
+    known = [(row, before[_key(row)]) for row in rows if _key(row) in before]
+    changed = [row for row, was in known if was.gone_at is not None or row["certificate"] not in (was.certificate, None)]
+    if changed:
+        table, names = schema.endpoints, [column.name for column in schema.endpoints.c]
+        same = [table.c[name] == sa.bindparam(f"key_{name}") for name in KEY]
+        now = sa.select(*table.c, sa.bindparam("until", time, sa.BigInteger)).where(*same)
+        connection.execute(schema.endpoint_pasts.insert().from_select([*names, "until"], now), [{f"key_{name}": row[name] for name in KEY} for row in changed])
 
 
 def _update(connection: sa.Connection, rows: t.Sequence[Row], values: Row) -> None:

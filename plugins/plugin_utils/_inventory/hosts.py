@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.absences import forget_absences
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scans import is_host
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
@@ -46,6 +47,8 @@ def merge(connection: sa.Connection, host: HostName, into: HostName) -> Event | 
         raise InventoryError(f"host {_shown(lacking)} is not in the inventory: accepted are two that were recorded; rename_to gives one another name")
     if number == other:
         raise InventoryError(f"host {_shown(host)} cannot be merged into itself: merge_into must name another host")
+    said = schema.host_ownership_pasts
+    connection.execute(said.delete().where(said.c.host_id == number))  # what counts is what was said of the one that stays
     for table in schema.metadata.sorted_tables:
         if "host_id" in table.primary_key:
             _join(connection, table, number, other)
@@ -72,6 +75,7 @@ def _join(connection: sa.Connection, table: sa.Table, number: int, other: int) -
         rows.setdefault(tuple(row[name] for name in keys), []).append(dict(row))
     twice = {key: pair for key, pair in rows.items() if len(pair) > 1}
     upsert(connection, table, [_newest(pair) | {"host_id": other} for pair in twice.values()])
+    forget_absences(connection, table, twice, hosts=(number, other))
     for key in twice:
         connection.execute(table.delete().where(table.c.host_id == number, *(table.c[name] == value for name, value in zip(keys, key, strict=True))))
 
@@ -90,6 +94,8 @@ def _look_from(connection: sa.Connection, host: HostName, to: HostName) -> None:
     there = {tuple(row[name] for name in keys): row for row in connection.execute(table.select().where(*_seen_from(to))).mappings()}
     moved = [row | new for row in looked]
     connection.execute(table.delete().where(*_seen_from(host)))
+    pasts = schema.endpoint_pasts
+    connection.execute(pasts.update().where(pasts.c.namespace == clean_text(host.namespace), pasts.c.seen_from == clean_text(host.name)).values(new))
     upsert(connection, table, [row for row in moved if there.get(tuple(row[name] for name in keys), row)["looked_at"] <= row["looked_at"]])
 
 

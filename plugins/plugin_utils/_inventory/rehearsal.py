@@ -15,7 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import MEMORY, WRITE, begin, make_engine
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, ScanRecord, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, Run, ScanRecord, Stated
 
 _HOST = HostName("", "rehearsal")
 _TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -37,6 +37,6 @@ def rehearse() -> None:
         inventory.issuances(host=_HOST, state="issued")
         inventory.issuances(certificate="")
         for _scan in range(2):
-            inventory.record_scan(ScanRecord(_HOST, _TIME, _TIME, _NOTHING, {}, partial=False, stated=Stated()))
+            inventory.record_scan(ScanRecord(_HOST, _TIME, _TIME, _NOTHING, {}, partial=False, stated=Stated(), run=Run("", "")))
     finally:
         engine.dispose()

@@ -16,7 +16,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import LIST_LIMIT, canonical_json, clean_value, digest_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.trust import trust_store
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Run, ScanRecord, seconds
 
 Row = dict[str, t.Any]
 # What differs between two scans of a host on which nothing happened.
@@ -57,6 +57,7 @@ class Prepared:
     certificates: t.Mapping[str, bytes]
     evidence: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
+    run: Run | None
     things: t.Callable[[], Things]
 
 
@@ -71,6 +72,7 @@ def prepare(record: ScanRecord) -> Prepared:
         certificates=certificates,
         evidence=evidence,
         problems=problems,
+        run=record.run,
         things=functools.cache(functools.partial(_things, result)),
     )
 

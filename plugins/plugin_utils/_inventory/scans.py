@@ -11,11 +11,13 @@ import functools
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.absences import keep_absences
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, insert_row, present, upsert
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs import run_id
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared, Row
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded, Run
 
 _SEEN_FILES = ("places", "bundle_places", "keys", "locked_stores", "records", "trust_stores")
 _SEEN_TABLES = (*_SEEN_FILES, "services", "renewers")
@@ -53,10 +55,11 @@ def python_of(connection: sa.Connection, host: HostName) -> str | None:
 def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:
     """Stores a scan whose certificates are stored already; the event is None for one that found what the last one found."""
     time = prepared.scan["ended"]
+    run = run_id(connection, prepared.run, time=prepared.scan["started"])
     host = host_id(connection, prepared.host, time=time)
     last = _last(connection, host)
     same = last is not None and last.digest == prepared.scan["digest"]
-    row = prepared.scan | {"host_id": host, "same_as": last.content if last and same else None}
+    row = prepared.scan | {"host_id": host, "run_id": run, "same_as": last.content if last and same else None}
     row |= {"scope_json": None} if same else {"seen_until": time}
     scan = insert_row(connection, schema.scans, row)
     connection.execute(schema.hosts.update().where(schema.hosts.c.id == host).values(last_seen=time))
@@ -71,13 +74,14 @@ def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: i
     return recorded, Event(kind="scan.recorded", subject=prepared.host.name, host=prepared.host, detail=detail)
 
 
-def record_silent(connection: sa.Connection, host: HostName, *, reason: str, started: int, ended: int) -> tuple[int, Event | None]:
+def record_silent(connection: sa.Connection, host: HostName, *, reason: str, started: int, ended: int, run: Run | None = None) -> tuple[int, Event | None]:
     """A row for a host that gave nothing; an event when that is new or has another reason than the last time."""
+    asked = run_id(connection, run, time=started)
     number = host_id(connection, host, time=ended)
     scans = schema.scans.c
     before = connection.execute(sa.select(scans.reason).where(scans.host_id == number).order_by(scans.id.desc()).limit(1)).scalar()
     row: dict[str, t.Any] = {"host_id": number, "started": started, "ended": ended, "duration": max(0, ended - started), "complete": False, "partial": False}
-    row["reason"] = clean_text(reason)
+    row |= {"reason": clean_text(reason), "run_id": asked}
     scan = insert_row(connection, schema.scans, row)
     if before == row["reason"]:
         return scan, None
@@ -127,8 +131,9 @@ def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, sca
     _put_bundles(connection, prepared.things().bundles, time=time)
     seen = {"host_id": host, "scan_id": scan, "first_seen": time, "gone_at": None}
     rows, problems = _stored(connection, prepared)
-    for name in _SEEN_TABLES:
-        upsert(connection, schema.metadata.tables[name], [row | seen for row in rows[name]], keep=("first_seen",))
+    for table in map(schema.metadata.tables.__getitem__, _SEEN_TABLES):
+        keep_absences(connection, table, rows[table.name], host=host, time=time)
+        upsert(connection, table, [row | seen for row in rows[table.name]], keep=("first_seen",))
     gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in _SEEN_FILES)
     # These are found without any walk. Who is not root sees less of the processes and their configuration than root did.
     if prepared.scan["privileged"] or not (last and last.privileged):

@@ -10,9 +10,11 @@ JSON. A change here needs a migration beside it (``migrations/versions``) and a 
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0009"
+HEAD = "0010"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -40,6 +42,24 @@ if sa is not None:
 
     def _file() -> tuple[sa.Column[str], ...]:
         return (sa.Column("owner", sa.Text), sa.Column("group", sa.Text), sa.Column("mode", sa.Text))
+
+    def _shown() -> tuple[sa.Column[t.Any], ...]:
+        """What an endpoint shows, and when it was looked at."""
+        return (
+            _host(nullable=True),
+            sa.Column("address", sa.Text),
+            sa.Column("starttls", sa.Text, nullable=False),
+            _certificate(nullable=True),
+            sa.Column("chain_json", sa.Text, nullable=False),  # SHA-256 of what was shown, in that order
+            sa.Column("protocol", sa.Text),
+            sa.Column("cipher", sa.Text),
+            sa.Column("facts_json", sa.Text, nullable=False),  # whether it verifies, OCSP response, versions
+            sa.Column("reason", sa.Text),  # why the last look showed nothing, or not all
+            sa.Column("first_seen", sa.BigInteger, nullable=False),
+            sa.Column("last_seen", sa.BigInteger, nullable=False),
+            sa.Column("looked_at", sa.BigInteger, nullable=False),
+            sa.Column("gone_at", sa.BigInteger),
+        )
 
     hosts = sa.Table(
         "hosts",
@@ -81,6 +101,7 @@ if sa is not None:
         sa.Column("reason", sa.Text),  # why the host gave nothing
         sa.Column("summary_json", sa.Text),
         sa.Column("scope_json", sa.Text),  # paths done, refused (problems), skipped, left over; null where same_as says it
+        sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id")),  # null for what no job did
         sa.Index(None, "host_id", "id"),
     )
 
@@ -319,19 +340,7 @@ if sa is not None:
         sa.Column("target", sa.Text, primary_key=True),
         sa.Column("port", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("name", sa.Text, primary_key=True),  # empty where no name was asked for
-        _host(nullable=True),
-        sa.Column("address", sa.Text),
-        sa.Column("starttls", sa.Text, nullable=False),
-        _certificate(nullable=True),
-        sa.Column("chain_json", sa.Text, nullable=False),  # SHA-256 of what was shown, in that order
-        sa.Column("protocol", sa.Text),
-        sa.Column("cipher", sa.Text),
-        sa.Column("facts_json", sa.Text, nullable=False),  # whether it verifies, OCSP response, versions
-        sa.Column("reason", sa.Text),  # why the last look showed nothing, or not all
-        sa.Column("first_seen", sa.BigInteger, nullable=False),
-        sa.Column("last_seen", sa.BigInteger, nullable=False),
-        sa.Column("looked_at", sa.BigInteger, nullable=False),
-        sa.Column("gone_at", sa.BigInteger),
+        *_shown(),
         sa.Index(None, "certificate"),
         sa.Index(None, "host_id"),
     )
@@ -420,4 +429,57 @@ if sa is not None:
         sa.Column("failed_at", sa.BigInteger),
         sa.Column("problem", sa.Text),
         sa.Column("changed", sa.BigInteger, nullable=False),
+    )
+
+    # History: what the tables above do not tell of the past, see C(past). Only what comes back or changes writes here.
+    # When something was gone that was seen again. The keys are those of its table without the host, in their order.
+    absences = sa.Table(
+        "absences",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _host(),
+        sa.Column("thing", sa.String(16), nullable=False),  # the name of the table
+        sa.Column("key_1", sa.Text, nullable=False),
+        sa.Column("key_2", sa.Text, nullable=False),  # both empty where there is none
+        sa.Column("key_3", sa.Text, nullable=False),
+        sa.Column("gone_at", sa.BigInteger, nullable=False),
+        sa.Column("back_at", sa.BigInteger, nullable=False),
+        sa.Index(None, "host_id", "thing"),
+    )
+
+    # Endpoints as they were until they came back, or showed another certificate.
+    endpoint_pasts = sa.Table(
+        "endpoint_pasts",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        *(sa.Column(key.name, key.type, nullable=False) for key in endpoints.primary_key),
+        *_shown(),
+        sa.Column("until", sa.BigInteger, nullable=False),
+        sa.Index(None, "namespace", "seen_from", "target", "port", "name"),
+    )
+
+    # What the Ansible inventory said of a host until it said something else.
+    host_ownership_pasts = sa.Table(
+        "host_ownership_pasts",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _host(),
+        sa.Column("groups_json", sa.Text, nullable=False),
+        sa.Column("set_json", sa.Text, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("until", sa.BigInteger, nullable=False),
+        sa.Index(None, "host_id"),
+    )
+
+    # One row for each play of each run of a job; a job that is sliced over nodes has one of each slice.
+    runs = sa.Table(
+        "runs",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("job", sa.Text, nullable=False),  # the job template, or the playbook, and its limit
+        sa.Column("run", sa.Text, nullable=False),  # the job of AWX, or the process on the controller
+        sa.Column("part", sa.Text, nullable=False),  # the slice and the play
+        sa.Column("hosts_asked", sa.Integer, nullable=False),
+        sa.Column("began", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("job", "run", "part"),
     )

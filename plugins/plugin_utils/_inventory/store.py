@@ -21,6 +21,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     issuances,
     migrate,
     on_hosts,
+    past,
     radius,
     scans,
     seen,
@@ -51,6 +52,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     Issuance,
     Issuer,
     Recorded,
+    Run,
     ScanRecord,
     Stated,
     seconds,
@@ -192,11 +194,11 @@ class Inventory(AuditStore):
         return recorded
 
     @again
-    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None, stated: Stated | None = None) -> int:
+    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None, stated: Stated | None = None, run: Run | None = None) -> int:
         """Stores that a host gave nothing, and why."""
         now = self._now()
         with self._write() as connection:
-            scan, event = scans.record_silent(connection, host, reason=reason, started=seconds(started or now), ended=seconds(now))
+            scan, event = scans.record_silent(connection, host, reason=reason, started=seconds(started or now), ended=seconds(now), run=run)
             owned = self._put_stated(connection, host, stated)
             for each in filter(None, (event, owned)):
                 self._append(connection, each)
@@ -324,10 +326,13 @@ class Inventory(AuditStore):
         with self._read() as connection:
             return radius.affected(connection, subject, name)
 
-    def documents(self, kind: str, *, select: str | None = None) -> t.Iterator[dict[str, t.Any]]:
-        """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards."""
-        with self._read() as connection:
-            yield from documents.documents(connection, kind, now=self._now(), select=select)
+    def documents(self, kind: str, *, select: str | None = None, as_of: datetime | None = None) -> t.Iterator[dict[str, t.Any]]:
+        """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards.
+
+        ``as_of`` is the time that all of it is told of, see ``past``.
+        """
+        with self._read() as connection, past.as_it_was(connection, None if as_of is None else seconds(as_of)):
+            yield from documents.documents(connection, kind, now=as_of or self._now(), select=select)
 
     def host_names(self, namespace: str | None = None) -> t.Iterator[tuple[str, str]]:
         """Namespace and name of every host."""

@@ -51,10 +51,24 @@ class Stated:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a job, which is a job template of AWX or a playbook, with its limit, as far as one play of one process knows it.
+
+    ``part`` tells slices and plays of a run apart; ``hosts_asked`` are those of the play.
+    """
+
+    job: str
+    run: str
+    part: str = ""
+    hosts_asked: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ScanRecord:
     """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer.
 
-    ``partial``: only some paths were asked for, so that it says nothing of the host as a whole. ``stated`` is None where the Ansible inventory was not read.
+    ``partial``: only some paths were asked for, so that it says nothing of the host as a whole. ``stated`` is None where the Ansible inventory was not read,
+    ``run`` where no run of a job asked for the scan.
     """
 
     host: HostName
@@ -64,6 +78,7 @@ class ScanRecord:
     evidence: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     partial: bool = False
     stated: Stated | None = None
+    run: Run | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGU
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Run, Stated
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
 
@@ -54,6 +54,10 @@ class FailingTask:
     def inventory(self) -> t.Any:
         return open_inventory(str(self.path), now=lambda: datetime.now(timezone.utc))
 
+    @property
+    def run(self) -> Run:
+        return Run("discover.yml", "job 7", hosts_asked=1)
+
     def stated(self) -> tuple[Stated, list[str]]:
         return Stated(("web",), (("owner", "team web"),)), ["certops_contacts cannot be used"]
 
@@ -69,7 +73,9 @@ def test_a_host_that_gives_nothing_is_a_row(failure: Exception, tmp_path: pathli
         scan(t.cast(t.Any, task))
     with task.inventory() as inventory:
         (host,) = inventory.documents("hosts")
+        (run,) = inventory.documents("runs")
     assert host["host"] == "web1"
+    assert (run["run"], run["hosts_silent"], run["complete"]) == ("job 7", 1, False)
     assert str(failure) in host["last_scan"]["reason"]
     assert host["last_scan"]["complete"] is False
 

@@ -34,6 +34,8 @@ def test_what_lacks_has_a_reason(inventory: Inventory, tools: t.Any, clock: t.An
         "part": "it was never scanned as a whole",
         "dead": "it gave nothing: unreachable",
     }
+    assert (lab["hosts_unprivileged"], lab["hosts_silent"]) == (1, 1)
+    assert {lacking["host"]: lacking["privileged"] for lacking in lab["hosts_lacking"]} == {"cut": True, "user": False, "part": None, "dead": None}
     assert (lab["oldest_scan"], lab["newest_scan"]) == ("2026-03-01T12:00:00Z", "2026-03-02T12:00:00Z")
     assert (prod["hosts_known"], prod["hosts_complete"], prod["hosts_lacking"]) == (1, 1, [])
 
@@ -43,6 +45,7 @@ def test_addresses_that_no_host_owns(inventory: Inventory) -> None:
     endpoint = {"namespace": "lab", "target": "www", "address": "2001:db8::1", "port": 443, "sha256": "a" * 64, "linked": False, "gone_at": None}
     changes = ({"target": "www2"}, {"port": 1, "linked": True}, {"port": 2, "sha256": None}, {"port": 3, "gone_at": "x"}, {"address": None})
     (document,) = coverage([], [endpoint, *({**endpoint, **change} for change in changes)])
+    assert document["addresses_seen"] == 3
     assert document["addresses_without_host"] == ["[2001:db8::1]:443", "www:443"]
     assert (document["hosts_known"], document["oldest_scan"]) == (0, None)
     assert list(inventory.documents("coverage")) == []

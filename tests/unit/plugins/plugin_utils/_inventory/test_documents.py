@@ -16,7 +16,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignmen
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, seconds
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, Run, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
 
 
@@ -41,7 +41,7 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     result["places"][0]["services"] = ["nginx"]
     result["renewers"] = [{"kind": "certbot", "name": "old", "configuration": "/etc/letsencrypt/renewal/old.conf", "paths": ["/etc/tls/1.pem"]}]
     tools.record(inventory, result, at=clock(), machine_id="m1", addresses=["192.0.2.1"])
-    inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable")
+    inventory.record_silent_host(HostName("lab", "dead"), reason="unreachable", run=Run("nightly", "job 1"))
     facts = dict.fromkeys(("inventory_host", "address", "protocol", "cipher", "reason", *FACTS))
     endpoint = {**facts, "state": "failed", "target": "web1", "port": 443, "name": "", "starttls": "", "chain": []}
     inventory.record_endpoints(EndpointsRecord("lab", "", [endpoint], {}))
@@ -82,7 +82,7 @@ def test_certificates(full: Inventory, tools: t.Any) -> None:
         "gone_at": None,
         "renewed_by": "certbot",
     }
-    expected["renewed_by"] = "certops"
+    expected |= {"renewed_by": "certops", "replaced_by": None, "replaces": None, "moved_to": None, "moved_from": None}
     assert document["places"] == [{**expected, "first_seen": "2026-03-01T12:00:00Z", "last_seen": "2026-03-01T12:00:00Z"}]
 
 

@@ -116,14 +116,14 @@ def _answer(documents: t.Iterable[dict[str, t.Any]], expression: str) -> t.Any:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_the_same_result_either_way(many: Inventory, data: st.DataObject) -> None:
-    """Of every kind: the same documents in the same order, and the same error."""
-    kind = data.draw(st.sampled_from(sorted(NARROWED)))
-    every = list(many.documents(kind))
+def test_the_same_result_either_way(many: Inventory, tools: t.Any, data: st.DataObject) -> None:
+    """Of every kind, now and before some of it had gone: the same documents in the same order, and the same error."""
+    kind, as_of = data.draw(st.sampled_from(sorted(NARROWED))), data.draw(st.sampled_from([None, tools.START]))
+    every = list(many.documents(kind, as_of=as_of))
     condition = data.draw(_conditions(kind, every))
     expression = data.draw(st.sampled_from([f"[?{condition}]", f"[?{condition}]{data.draw(st.sampled_from(ENDINGS))}"]))
     expression = data.draw(st.sampled_from([expression, expression, expression, f"length({expression})", f"[0] || {expression}", f"[{expression}, length(@)]"]))
-    assert _answer(many.documents(kind, select=expression), expression) == _answer(every, expression)
+    assert _answer(many.documents(kind, select=expression, as_of=as_of), expression) == _answer(every, expression)
 
 
 @pytest.mark.parametrize(
