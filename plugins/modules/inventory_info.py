@@ -97,6 +97,7 @@ documents:
       services: [nginx]
       renewed_by: certops
       bundles: []
+      known_to: []
       management: provisioned
       owner: Team Web
       owners: [Team Web]

@@ -19,6 +19,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     endpoints,
     events,
     hosts,
+    imported,
     issuances,
     migrate,
     on_hosts,
@@ -223,6 +224,15 @@ class Inventory:
             if event:
                 self._append(connection, event)
         return assigned
+
+    @_again
+    def put_imported(self, listing: imported.Listing, *, write: bool = True) -> imported.Listed:
+        """Stores what another program lists, in place of what it listed before; ``write=False`` only says what would change."""
+        with self._write_alone() if write else self._read() as connection:
+            listed, event = imported.put(connection, listing, actor=self._actor, time=seconds(self._now()), write=write)
+            if event:
+                self._append(connection, event)
+        return listed
 
     @_again
     def rename_host(self, host: HostName, to: HostName, *, check: bool = False) -> bool:
