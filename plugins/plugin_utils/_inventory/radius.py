@@ -14,7 +14,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.signers import Row, Signers
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.signers import Row, Signers, certificate_rows
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
@@ -49,12 +49,12 @@ class Affected:
 
 def affected(connection: sa.Connection, subject: str, name: str) -> Affected:
     """Everything that hangs on it. Raises InventoryError where the inventory does not know it."""
-    signers = Signers(connection, _rows(connection, schema.certificates.c.is_ca))
+    signers = Signers(connection, certificate_rows(connection, schema.certificates.c.is_ca))
     chosen = _CHOOSE[subject](connection, name, signers)
     if chosen is None:
         raise InventoryError(f"{subject} {name!r} is not in the inventory")
     column = schema.certificates.c.sha256
-    certificates = {row["sha256"]: row for part in parts(sorted(chosen)) for row in _rows(connection, column.in_(part))}
+    certificates = {row["sha256"]: row for part in parts(sorted(chosen)) for row in certificate_rows(connection, column.in_(part))}
     signers.load(certificates)
     above: dict[str, tuple[str, ...]] = {}
     waiting = list(certificates.values())
@@ -88,7 +88,7 @@ def _issuer(connection: sa.Connection, name: str, signers: Signers) -> set[str] 
     waiting = [signers.authorities[sha256] for sha256 in sorted(own) if sha256 in signers.authorities]
     while waiting:
         authority = waiting.pop()
-        claiming = {row["sha256"]: row for row in _rows(connection, schema.certificates.c.issuer_json == authority["subject_json"])}
+        claiming = {row["sha256"]: row for row in certificate_rows(connection, schema.certificates.c.issuer_json == authority["subject_json"])}
         signers.load(claiming)
         below = {sha256: row for sha256, row in claiming.items() if signers.signed(authority, row)}
         waiting += [row for sha256, row in below.items() if row["is_ca"] and sha256 not in found]
@@ -126,12 +126,6 @@ _CHOOSE: dict[str, t.Callable[[sa.Connection, str, Signers], set[str] | None]] =
 
 def _chosen(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> set[str]:
     return set(connection.execute(sa.select(schema.certificates.c.sha256).where(condition)).scalars())
-
-
-def _rows(connection: sa.Connection, condition: t.Any) -> t.Iterator[Row]:
-    names = ("sha256", "common_name", "subject_json", "issuer_json", "not_after", "spki", "is_ca", "self_issued")
-    columns = [schema.certificates.c[name] for name in (*names, "subject_key_identifier", "authority_key_identifier")]
-    return iter(connection.execute(sa.select(*columns).where(condition).order_by(schema.certificates.c.sha256)).mappings())
 
 
 def _placed() -> sa.Select[t.Any]:

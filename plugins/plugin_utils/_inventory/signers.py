@@ -10,15 +10,28 @@ Who claims a CA by its name alone is not below it. So many signatures are checke
 from __future__ import annotations
 
 import collections
+import dataclasses
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.signature import is_signed_by, readable
 
 Row = t.Mapping[t.Any, t.Any]
 CHECKS = 20_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chains:
+    """The CAs above what is in use or installed, and by SHA-256 which of them signed each of that, as a number in C(authorities).
+
+    Each has sha256, name, whether it is a root, and the numbers of the CAs that signed it.
+    """
+
+    authorities: tuple[dict[str, t.Any], ...] = ()
+    signed_by: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Signers:
@@ -74,6 +87,44 @@ class Signers:
         self.load([authority, certificate])
         self._left -= 1
         return is_signed_by(self._read.get(certificate), self._read.get(authority))
+
+
+def chains(connection: sa.Connection) -> Chains:
+    """Of what is in use or installed. Where several CAs signed it, as one that was renewed with its key, the one that ends last counts."""
+    signers = Signers(connection, certificate_rows(connection, schema.certificates.c.is_ca))
+    rows = list(certificate_rows(connection, _is_alarmed()))
+    signers.load(row["sha256"] for row in rows)
+    above: dict[str, tuple[str, ...]] = {}
+    waiting = rows[:]
+    while waiting:
+        row = waiting.pop()
+        if row["sha256"] not in above:
+            above[row["sha256"]] = signers.above(row)
+            waiting += [signers.authorities[sha256] for sha256 in above[row["sha256"]]]
+    used = sorted(
+        {sha256 for own in above.values() for sha256 in own}, key=lambda sha256: (signers.authorities[sha256]["not_after"] or 0, sha256), reverse=True
+    )
+    numbers = {sha256: number for number, sha256 in enumerate(used)}
+    authorities = tuple(_authority(signers.authorities[sha256], sorted(numbers[each] for each in above[sha256])) for sha256 in used)
+    return Chains(authorities, {row["sha256"]: min(numbers[each] for each in above[row["sha256"]]) for row in rows if above[row["sha256"]]})
+
+
+def _authority(row: Row, above: list[int]) -> dict[str, t.Any]:
+    return {"sha256": row["sha256"], "name": row["common_name"], "root": bool(row["self_issued"]), "above": above}
+
+
+def _is_alarmed() -> sa.ColumnElement[bool]:
+    places, endpoints, sha256 = schema.places.c, schema.endpoints.c, schema.certificates.c.sha256
+    alarmed = sa.select(places.certificate).where(places.gone_at.is_(None), places["class"].in_(ALARMED))
+    served = sa.select(endpoints.certificate).where(endpoints.gone_at.is_(None), endpoints.certificate.is_not(None))
+    return sa.or_(sha256.in_(alarmed), sha256.in_(served))
+
+
+def certificate_rows(connection: sa.Connection, condition: t.Any) -> t.Iterator[Row]:
+    """What chains are built by, of the certificates of a condition."""
+    names = ("sha256", "common_name", "subject_json", "issuer_json", "not_after", "spki", "is_ca", "self_issued")
+    columns = [schema.certificates.c[name] for name in (*names, "subject_key_identifier", "authority_key_identifier")]
+    return iter(connection.execute(sa.select(*columns).where(condition).order_by(schema.certificates.c.sha256)).mappings())
 
 
 def _fits(authority: Row, row: Row) -> bool:

@@ -26,6 +26,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     radius,
     scans,
     seen,
+    signers,
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import (
     ALONE,
@@ -351,6 +352,11 @@ class Inventory:
         """What hangs on a certificate, a key, an issuer, a host or a service."""
         with self._read() as connection:
             return radius.affected(connection, subject, name)
+
+    def chains(self) -> signers.Chains:
+        """Which CAs stand above what is in use or installed."""
+        with self._read() as connection:
+            return signers.chains(connection)
 
     def documents(self, kind: str, *, select: str | None = None) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards."""

@@ -156,6 +156,19 @@ def test_an_algorithm_that_nobody_knows(fleet: Inventory, tools: t.Any, clock: t
     assert "odd" in _names(fleet, "issuer", "Sub CA")
 
 
+def test_the_chains_of_a_report(fleet: Inventory, ders: dict[str, bytes], tools: t.Any, clock: t.Any) -> None:
+    """The CAs above what is in use, each once, and which of them signed what; a forged certificate is of none."""
+    forged = _der(tools.START, "forged", "Sub CA", signer="thief", told="Sub CA")
+    tools.record(fleet, tools.answer(forged), at=clock.time, host=HostName("lab", "web4"))
+    chains = fleet.chains()
+    names = [authority["name"] for authority in chains.authorities]
+    root, sub = names.index("Root CA"), names.index("Sub CA")
+    assert len(names) == 2
+    assert [(chains.authorities[number]["root"], chains.authorities[number]["above"]) for number in (root, sub)] == [(True, []), (False, [root])]
+    signed = {name: chains.signed_by.get(sha256_of(der)) for name, der in {**ders, "forged": forged}.items()}
+    assert signed == {"web": sub, "db": sub, "old": sub, "Sub CA": root, EVIL: root, "Root CA": None, "other": None, "forged": None}
+
+
 def test_the_result(fleet: Inventory, ders: dict[str, bytes]) -> None:
     """Figures and whom to call count everything; the lists are as long as is asked for."""
     result, graph = radius(fleet.affected("issuer", "internal"), limit=1)
