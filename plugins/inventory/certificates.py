@@ -130,7 +130,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """What the inventory holds, from the cache where that is wanted and has it."""
         if not self.get_option("cache"):
             return self._read()
-        asked = f"{self.get_option('inventory')}\n{self.get_option('namespace')}"
+        asked = f"purpose\n{self.get_option('inventory')}\n{self.get_option('namespace')}"  # begins with what rows have had last
         key = f"{self.get_cache_key(path)}_{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
         if use:
             try:
