@@ -37,6 +37,9 @@ options:
       - V(mismatches) are places where what is declared, issued, found and served does not go together. C(served_not_file) is a service that shows another
         certificate than its files hold, C(served_unknown) a listener whose certificate lies in no file that was seen. C(declared_absent) was put in place here
         and is not there any more, C(issued_nowhere) was issued, is valid and was never found. C(found_undeclared) is in use or installed and was not got here.
+        C(imported_unseen) is valid, listed by the export of another program, and was not found here, C(seen_unimported) is here and in no export.
+      - V(imported) are certificates that other programs list, see M(certops.fleet.inventory_import), with their C(origin), and C(seen_as) with the SHA-256 of
+        what was found of them. The C(known_to) of certificates are these origins.
       - The C(management) of certificates and places is V(unmanaged), V(monitored) when it has an owner, V(enrolled) when it was got here, or V(provisioned)
         when it was put in place here, too.
       - Hosts, services, endpoints and certificates have their C(owner). They and places have C(ownership), that is each attribute, all C(candidates) for it
@@ -63,6 +66,7 @@ options:
       - assignments
       - ownership_findings
       - mismatches
+      - imported
       - scans
       - runs
       - issuances

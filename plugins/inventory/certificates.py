@@ -20,9 +20,13 @@ description:
     digits and underscores, and the hash is a part of that of its whole name, so that issuers with names alike do not become one group.
     C(cert_issuer_<name>_*) is a pattern for all of them. Certificates that issued themselves are in C(cert_issuer_self), and where there are more than
     1000 issuers, those that the fewest hosts have in C(cert_issuer_other).
+  - C(cert_owner_<name>_<hash>) holds the hosts with a certificate that somebody answers for, as M(certops.fleet.ownership) says, and C(cert_owner_none)
+    those with one that nobody answers for, those of CAs aside. C(cert_application_<name>_<hash>), C(cert_business_service_<name>_<hash>),
+    C(cert_environment_<name>_<hash>) and C(cert_criticality_<name>_<hash>) are made of the other attributes. Names and limits are as those of issuers.
   - Each host has its certificates in the variable C(certops_certificates_found), one for each place, with C(namespace), C(path), C(class), C(services),
     C(sha256), C(serial), C(common_name), C(name), C(issuer), C(not_after), C(days_remaining), C(status), C(public_key_type), C(public_key_size),
-    C(weak_key) and C(revoked). Its texts come from certificates. They are data and never templated.
+    C(weak_key), C(revoked), C(owner), C(application), C(business_service), C(environment) and C(criticality). Its texts come from certificates and files.
+    They are data and never templated.
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
@@ -97,7 +101,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import now
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import ISSUERS_LIMIT, Hosts, Limits, group_hosts
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import GROUPS_LIMIT, Hosts, Limits, group_hosts
 
 VARIABLE = "certops_certificates_found"
 
@@ -126,7 +130,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """What the inventory holds, from the cache where that is wanted and has it."""
         if not self.get_option("cache"):
             return self._read()
-        asked = f"{self.get_option('inventory')}\n{self.get_option('namespace')}"
+        asked = f"purpose\n{self.get_option('inventory')}\n{self.get_option('namespace')}"  # begins with what rows have had last
         key = f"{self.get_cache_key(path)}_{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
         if use:
             try:
@@ -146,8 +150,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.display.warning(f"{len(hosts.ambiguous)} hosts are in several namespaces of the inventory and become one, such as {hosts.ambiguous[0]!r}")
         if hosts.refused:
             self.display.warning(f"{len(hosts.refused)} hosts of the inventory have names that Ansible cannot take, such as {hosts.refused[0]!r}")
-        if hosts.issuers > ISSUERS_LIMIT:
-            self.display.warning(f"the inventory has {hosts.issuers} issuers: {ISSUERS_LIMIT} of them have a group of their own, the others share one")
+        for kind, count in hosts.crowded.items():
+            self.display.warning(f"{count} groups cert_{kind}_… would be made: {GROUPS_LIMIT} are, and the hosts of the others share cert_{kind}_other")
 
     def _populate(self, hosts: Hosts) -> None:
         known = self.inventory.hosts if self.get_option("existing_hosts_only") else hosts.found

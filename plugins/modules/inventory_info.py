@@ -111,6 +111,7 @@ documents:
       bundles: []
       replaced_by: []
       replaces: [91b5e0f6a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d]
+      known_to: []
       management: provisioned
       owner: Team Web
       owners: [Team Web]

@@ -14,6 +14,8 @@ description:
   - The page is self-contained and loads nothing. It can be searched, sorted, filtered and printed, by keyboard alone, and shows its own age.
   - Listeners that serve another certificate than the files of their service hold are an alarm of their own, with both certificates; stores that could not
     be opened are listed with the reason. Both are C(not_loaded) and C(locked) in C(report.json).
+  - The page counts what hangs on each CA and draws it, from the CA to those who answer for the hosts, and the same of a certificate that is in use or
+    installed. In C(report.json) the C(authority) of a place is the number of the CA in C(authorities) that signed its certificate.
   - The page stays quick with 20,000 places. On paper it has the first 1,000 of those that were asked for, and says so where there are more.
   - Text that comes from certificates stays text in all of them; the CSV holds nothing that a spreadsheet would run.
   - Beside them it writes a certificate management policy, a certificate and key security standard and a certificate register, as C(policy), C(standard)

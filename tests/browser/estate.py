@@ -17,8 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Rule
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Report, build_report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import write_report
 
@@ -47,14 +50,25 @@ def _key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def certificate(name: str, ends: datetime, serial: int) -> bytes:
-    """DER, signed by one and the same key: its names are what matters here."""
+def certificate(name: str, ends: datetime, serial: int, *, issuer_name: str | None = None) -> bytes:
+    """DER, signed by one and the same key: its names are what matters here. With C(issuer_name) it is that of a CA."""
     subject = x509.Name([_common_name(name)])
-    issuer = x509.Name([_common_name(f"Example Issuing CA {serial % 4}")])
+    issuer = x509.Name([_common_name(issuer_name or f"Example Issuing CA {serial % 4}")])
     builder = x509.CertificateBuilder(issuer, subject, _key().public_key(), serial, ends - timedelta(days=398), ends)
     if name.endswith("example.com"):
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    if issuer_name:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return builder.sign(_key(), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def _authorities(now: datetime) -> list[bytes]:
+    """A root, and below it the CAs that the certificates are of."""
+    ends = now + timedelta(days=3000)
+    return [
+        certificate(name, ends, 10**13 + index, issuer_name="Example Root CA")
+        for index, name in enumerate(("Example Root CA", *(f"Example Issuing CA {number}" for number in range(4))))
+    ]
 
 
 def _common_name(text: str) -> x509.NameAttribute[str]:
@@ -122,17 +136,29 @@ def _hostile_host(inventory: Inventory, now: datetime, number: int) -> None:
     _record(inventory, HostName("staging", f"{HOSTILE[0]}{number}"), now, _answer(ders, places, **reason), "0" * 31 + "7")
 
 
+def _teams() -> tuple[Rule, ...]:
+    """Half of the hosts have an owner, one of a hostile name among them."""
+    owners = [*(f"Team {word}" for word in WORDS[:5]), HOSTILE[0]]
+    matches = [*({"host": f"{word}*"} for word in WORDS[:5]), {"host": f"{WORDS[5]}*"}]
+    given = [{"owner": owner, "contacts": f"{number}@example.com"} for number, owner in enumerate(owners)]
+    return tuple(rule_from(match, values, source="rules", origin="teams", where="rule") for match, values in zip(matches, given, strict=True))
+
+
 def build(folder: pathlib.Path, *, hosts: int = 200, own: int = 10, hostile: bool = True, now: datetime | None = None) -> Report:
     """Makes the inventory C(inventory.db) and the report below C(folder): C(hosts) times a hundred places."""
     now = now or datetime.now(timezone.utc).replace(microsecond=0)
     shared = [certificate(f"Example Root {index}", now + timedelta(days=3000 + index), 10**12 + index) for index in range(40)]
+    authorities = _authorities(now)
+    anchors = [_place(der, f"/etc/ssl/ca/{index}.pem", "trust_store", 0) for index, der in enumerate(authorities)]
     with open_inventory(f"sqlite:///{folder}/inventory.db", now=lambda: now, actor="tests") as inventory:
         for number in range(hosts):
             _host(inventory, number, now, shared, own)
+        _record(inventory, HostName("production", "ca.example.com"), now, _answer(authorities, anchors), "c" * 32)
+        inventory.assign(Wanted("rules", "teams", _teams()))
         if hostile:
             _hostile_host(inventory, now, 1)
         inventory.record_silent_host(HostName("production", "dead1.example.com"), reason="Failed to connect to the host via ssh: no route to host")
         hosts_and_more = (inventory.documents(kind) for kind in ("hosts", "certificates", "places"))
-        report = build_report(*hosts_and_more, now, inventory.documents("services"))
+        report = build_report(*hosts_and_more, now, inventory.documents("services"), chains=inventory.chains())
     write_report(str(folder / "report"), report)
     return report

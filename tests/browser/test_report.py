@@ -248,6 +248,45 @@ def test_one_place(page: Page) -> None:
     assert page.count == told(page.report, same)
 
 
+def test_what_hangs_on_a_ca(page: Page, tell: t.Callable[[str], None]) -> None:
+    """A line for each with what it reaches, the CAs below it counted in; its picture is drawn at once, for all places, and names whom to call."""
+    rows = alarmed(page.report)
+    assert texts(page.browser, "#authorities tbody td:first-child")[0] == "Example Root CA"
+    assert len(texts(page.browser, "#authorities tbody tr")) == 5
+    cells = texts(page.browser, "#authorities tbody tr:first-child td")
+    signed = [row for row in rows if row["authority"] is not None]
+    free = f"{sum(row['owner'] is None for row in signed):,}"
+    assert cells[1:4] + cells[6:] == ["root", f"{len({row['sha256'] for row in signed}):,}", f"{len(signed):,}", free]
+    tell(f"what hangs on a CA: {page.browser.longest_task(lambda: page.browser.click('#authorities tbody tr:first-child button')):.0f} ms of the processor")
+    heads = texts(page.browser, "#picture .head")
+    assert heads == ["Asked", "CAs below", "Services", "Hosts", "Owners"]
+    assert texts(page.browser, "#picture .asked svg") == ["Example Root CA"]
+    assert len(texts(page.browser, "#picture g")) <= 1 + 4 * 14
+    assert page.browser.run("document.querySelectorAll('#picture path').length") < 1000
+    assert texts(page.browser, "#call dt")[-1] == "nobody"
+    assert "1@example.com" in " ".join(texts(page.browser, "#call dd"))
+    assert "<script>document.title='broken'</script>" in " ".join(texts(page.browser, "#picture title"))
+    page.browser.picture(page.pictures / "radius.png")
+    page.browser.press("Escape")
+    assert not page.browser.run("document.getElementById('radius').open")
+
+
+def test_what_hangs_on_a_certificate(page: Page) -> None:
+    """From where it is shown: the CAs above it, and where it lies, also on a narrow and dark screen."""
+    place = next(place for place in alarmed(page.report) if place["name"] == "Example Root 3")
+    page.browser.screen(400, 900, dark=True)
+    page.search(place["sha256"])
+    page.browser.click("#places tr[data-index='0'] td:nth-child(3)")
+    page.browser.click("#hangs")
+    assert texts(page.browser, "#picture .head") == ["Above", "Asked", "Places", "Services", "Hosts", "Owners"]
+    above = [authority["name"] for authority in page.report.authorities if authority["root"]]
+    assert texts(page.browser, "#picture g:first-of-type svg") == above
+    assert texts(page.browser, "#radius-told")[0].startswith("1 certificate, ")
+    assert page.browser.run("document.documentElement.scrollWidth <= innerWidth")
+    page.browser.picture(page.pictures / "radius-narrow.png")
+    page.browser.click("#radius-close")
+
+
 def test_hostile_text_stays_text(page: Page) -> None:
     """It adds no element, and what is not seen or turns the text is written out."""
     page.search("\u2039u+202e\u203a")

@@ -11,18 +11,17 @@ import ipaddress
 import os
 import ssl
 import typing as t
-import warnings
 from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import pem
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import InvalidSignature, UnsupportedAlgorithm, x509
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import x509
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.oids import oid_name
+from ansible_collections.certops.fleet.plugins.plugin_utils._x509.signature import UNREADABLE, is_signed_by, readable
 
 _MOST_CHECKS = 60  # signatures of one chain: a server may show many certificates of one name
 _LONGEST_PATH = 12
 _SERVER_USAGES = ("1.3.6.1.5.5.7.3.1", "2.5.29.37.0")
-_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) if x509 else (ValueError,)
 
 
 class RootsError(ValueError):
@@ -142,7 +141,7 @@ class Trust:
         """Whether the signature is the issuer's."""
         pair = (certificate.sha256, issuer.sha256)
         if pair not in self._signed:
-            self._signed[pair] = _signed(certificate, issuer)
+            self._signed[pair] = is_signed_by(certificate.own, issuer.own) is True
         return self._signed[pair]
 
     def is_root(self, certificate: _Certificate) -> bool:
@@ -190,29 +189,19 @@ class _Search:
 @functools.lru_cache(maxsize=200)
 def read(der: bytes) -> _Certificate | None:
     """The same intermediate stands in many chains."""
+    own = readable(der)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what a later release will not read is read now
-            own = x509.load_der_x509_certificate(der)
-            names = own.issuer.public_bytes(), own.subject.public_bytes()
-            return _Certificate(hashlib.sha256(der).hexdigest(), own, *names, own.not_valid_before_utc, own.not_valid_after_utc)
-    except _UNREADABLE:
+        names = own.issuer.public_bytes(), own.subject.public_bytes()
+        return _Certificate(hashlib.sha256(der).hexdigest(), own, *names, own.not_valid_before_utc, own.not_valid_after_utc)
+    except (AttributeError, *UNREADABLE):  # it is none, or a name in it cannot be read
         return None
-
-
-def _signed(certificate: _Certificate, issuer: _Certificate) -> bool:
-    try:
-        certificate.own.verify_directly_issued_by(issuer.own)
-    except (InvalidSignature, *_UNREADABLE):
-        return False
-    return True
 
 
 def _extension(certificate: _Certificate, kind: t.Any) -> t.Any:
     """The value of an extension, None where there is none or it cannot be read."""
     try:
         return certificate.own.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_UNREADABLE):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, *UNREADABLE):
         return None
 
 

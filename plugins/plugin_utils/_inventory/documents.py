@@ -14,7 +14,7 @@ import json
 import typing as t
 from datetime import datetime
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql, issuances, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql, imported, issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.covered import coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatches import mismatches
@@ -193,6 +193,7 @@ def _placements(
 def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     wanted, owned = narrow(fields_sql.certificates()), Owned(connection)
     places, ownerships = _placements(connection, now, owned, wanted)
+    known = imported.Known(connection)
     bundles = collections.defaultdict(set)
     for row in connection.execute(schema.bundle_members.select()):
         bundles[row.certificate].add(row.bundle)
@@ -212,6 +213,7 @@ def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everythi
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
             "bundles": sorted(bundles.get(row.sha256, ())),
             **{name: sorted({place[name] for place in own if place[name]}) for name in ("replaced_by", "replaces")},
+            "known_to": known.origins(row.sha256),
             "management": owned.rung(row.sha256, ownership),
             **_owned(ownership),
             "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
@@ -400,6 +402,25 @@ def _assignments(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield {**_pick(row, "id", "source", "origin", "actor", "reason", "removed_by"), **parts, **times}
 
 
+def _imported(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    """What others list: nothing of it was seen here unless C(seen_as) says so."""
+    known = imported.Known(connection)
+    for row in imported.rows(connection, gone=True):
+        own = _pick(row, "origin", "sha1", "serial", "subject", "common_name", "issuer", "owner", "reference")
+        times = {name: iso_stored(row[name]) for name in ("not_after", "first_imported", "changed", "gone_at")}
+        yield {
+            **own,
+            "source": "import",
+            "sha256": row["certificate"],
+            "body": row["der"] is not None,
+            **imported.lists(row),
+            **times,
+            **health(row["not_after"], now=now),
+            "imported_by": row["actor"],
+            "seen_as": known.here.get((row["origin"], row["identity"])),
+        }
+
+
 def _issuances(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
     for issuance in issuances.find(connection, wanted=narrow(fields_sql.issuances())):
         texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
@@ -462,6 +483,7 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "assignments": _assignments,
     "ownership_findings": _ownership_findings,
     "mismatches": mismatches,
+    "imported": _imported,
     "scans": _scans,
     "runs": runs,
     "issuances": _issuances,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import imported, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.told import looks
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, iso_stored
@@ -24,10 +24,11 @@ def mismatches(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     yield from _served_unknown(connection)
     yield from _issued(connection, now)
     yield from _found_undeclared(connection)
+    yield from _listed(connection, now)
 
 
 def _document(finding: str, row: Row, **other: t.Any) -> Document:
-    own = {name: other.get(name) for name in ("path", "service", "port", "sha256", "name", "not_after")}
+    own = {name: other.get(name) for name in ("path", "service", "port", "sha256", "name", "not_after", "origin")}
     return {"finding": finding, "namespace": row["namespace"], "host": row["host"], **own}
 
 
@@ -77,12 +78,34 @@ def _issued(connection: sa.Connection, now: int) -> t.Iterator[Document]:
 
 def _found_undeclared(connection: sa.Connection) -> t.Iterator[Document]:
     """A certificate that is in use or installed on a host and was not issued for it through this inventory; those of CAs are in every chain."""
-    places, hosts, certificates, issuances = schema.places, schema.hosts, schema.certificates.c, schema.issuances.c
+    places, issuances = schema.places, schema.issuances.c
+    own = sa.exists().where(issuances.certificate == places.c.certificate, issuances.host_id == places.c.host_id)
+    for row in connection.execute(_found().where(sa.not_(own))).mappings():
+        yield _document("found_undeclared", row, **_told(row))
+
+
+def _found() -> t.Any:
+    """Places of certificates in use or installed that are of no CA."""
+    places, hosts, certificates = schema.places, schema.hosts, schema.certificates.c
     columns = (places.c.path, places.c.certificate, certificates.common_name, certificates.not_after, hosts.c.namespace, hosts.c.name.label("host"))
     joined = sa.select(*columns).join(hosts, hosts.c.id == places.c.host_id).join(schema.certificates, certificates.sha256 == places.c.certificate)
-    own = sa.exists().where(issuances.certificate == places.c.certificate, issuances.host_id == places.c.host_id)
     found = sa.and_(places.c.gone_at.is_(None), places.c["class"].in_(ALARMED), sa.or_(certificates.is_ca.is_(None), sa.not_(certificates.is_ca)))
-    keys = (hosts.c.namespace, hosts.c.name, places.c.path, places.c.certificate, places.c.alias)
-    for row in connection.execute(joined.where(found, sa.not_(own)).order_by(*keys)).mappings():
-        told = {"path": row["path"], "sha256": row["certificate"], "name": row["common_name"]}
-        yield _document("found_undeclared", row, **told, not_after=iso_stored(row["not_after"]))
+    return joined.where(found).order_by(hosts.c.namespace, hosts.c.name, places.c.path, places.c.certificate, places.c.alias)
+
+
+def _told(row: Row) -> Document:
+    return {"path": row["path"], "sha256": row["certificate"], "name": row["common_name"], "not_after": iso_stored(row["not_after"])}
+
+
+def _listed(connection: sa.Connection, now: int) -> t.Iterator[Document]:
+    """What others list and nobody saw here while it is valid, and what is here and nobody lists, where anybody lists anything."""
+    if not imported.any_imported(connection):
+        return
+    known = imported.Known(connection)
+    for row in imported.rows(connection, gone=False):
+        if (row["origin"], row["identity"]) not in known.here and (row["not_after"] is None or row["not_after"] >= now):
+            told = {"origin": row["origin"], "sha256": row["certificate"], "name": row["common_name"], "not_after": iso_stored(row["not_after"])}
+            yield _document("imported_unseen", {"namespace": None, "host": None}, **told)
+    for row in connection.execute(_found()).mappings():
+        if not known.origins(row["certificate"]):
+            yield _document("seen_unimported", row, **_told(row))

@@ -9,13 +9,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, endpoint_place
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import TEXTS, Ownership
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
 
 Row = dict[str, t.Any]
 USUAL_ELLIPTIC = 256  # the column key_size has nothing for elliptic curves
-OF_CERTIFICATE = ("common_name", "serial", "issuer_json", "not_after", "key_type", "key_size", "self_issued")
+OF_CERTIFICATE = ("common_name", "serial", "issuer_json", "not_after", "key_type", "key_size", "self_issued", "is_ca")
 
 
 def host_names(connection: sa.Connection, namespace: str | None) -> t.Iterator[tuple[str, str]]:
@@ -29,15 +31,17 @@ def host_names(connection: sa.Connection, namespace: str | None) -> t.Iterator[t
 def on_hosts(connection: sa.Connection, namespace: str | None) -> t.Iterator[Row]:
     """Every place of a host's that raises alarms and is not gone: files first, then what its listeners showed.
 
-    Each has namespace, host, path, class, services_json, sha256, OF_CERTIFICATE, the first alternative C(name) and whether it is C(revoked).
+    Each has namespace, host, path, class, services_json, sha256, OF_CERTIFICATE, the first alternative C(name), whether it is C(revoked), and of who
+    answers for the place the attributes that are one text, C(purpose).
     """
-    sizes = _elliptic_sizes(connection)
+    sizes, owned = _elliptic_sizes(connection), Owned(connection)
     for row in connection.execute(_files(namespace)).mappings():
-        yield _with_size({**row}, sizes)
+        yield _row({**row}, sizes, owned.of_place({**row, "certificate": row["sha256"]}))
     for row in connection.execute(_listeners(namespace)).mappings():
-        own = {name: row[name] for name in row if name not in ("target", "port", "asked")}
-        shown = {"path": endpoint_place(row["target"], row["port"], row["asked"]), "class": "in_use", "services_json": "[]"}
-        yield _with_size({**own, **shown}, sizes)
+        path = endpoint_place(row["target"], row["port"], row["asked"])
+        own = {name: row[name] for name in row if name not in ("target", "port", "asked", "address")}
+        ownership = owned.of_endpoint({**row, "certificate": row["sha256"]}, path)
+        yield _row({**own, "path": path, "class": "in_use", "services_json": "[]"}, sizes, ownership)
 
 
 def _files(namespace: str | None) -> t.Any:
@@ -51,7 +55,7 @@ def _files(namespace: str | None) -> t.Any:
 def _listeners(namespace: str | None) -> t.Any:
     endpoints, hosts = schema.endpoints, schema.hosts.c
     source = endpoints.join(schema.hosts, hosts.id == endpoints.c.host_id)
-    statement = _select(endpoints.c.target, endpoints.c.port, endpoints.c.name.label("asked"), of=endpoints, source=source)
+    statement = _select(endpoints.c.target, endpoints.c.port, endpoints.c.name.label("asked"), endpoints.c.address, of=endpoints, source=source)
     wanted = statement.where(endpoints.c.gone_at.is_(None))
     return _within(wanted, hosts.namespace, namespace).order_by(hosts.namespace, hosts.name, *endpoints.primary_key)
 
@@ -62,7 +66,7 @@ def _select(*columns: t.Any, of: sa.Table, source: t.Any) -> t.Any:
     revoked = sa.exists().where(issuances.certificate == of.c.certificate, issuances.state == "revoked")
     about = [certificates.sha256, *(certificates[name] for name in OF_CERTIFICATE), first.label("name"), revoked.label("revoked")]
     joined = source.join(schema.certificates, certificates.sha256 == of.c.certificate)
-    return sa.select(schema.hosts.c.namespace, schema.hosts.c.name.label("host"), *columns, *about).select_from(joined)
+    return sa.select(schema.hosts.c.namespace, schema.hosts.c.name.label("host"), of.c.host_id, *columns, *about).select_from(joined)
 
 
 def _within(statement: t.Any, column: sa.Column[t.Any], namespace: str | None) -> t.Any:
@@ -79,6 +83,8 @@ def _elliptic_sizes(connection: sa.Connection) -> dict[str, int | None]:
     return {sha256: size for sha256, size in sizes if size != USUAL_ELLIPTIC}
 
 
-def _with_size(row: Row, sizes: t.Mapping[str, int | None]) -> Row:
+def _row(row: Row, sizes: t.Mapping[str, int | None], ownership: Ownership) -> Row:
+    """What is told of one place, as JSON has it."""
     size = sizes.get(row["sha256"], USUAL_ELLIPTIC) if row["key_type"] == "ECC" else row["key_size"]
-    return {**row, "key_size": size, "revoked": bool(row["revoked"])}
+    purpose = {name: str(ownership.values[name]) for name in TEXTS if name in ownership.values}
+    return {**{name: row[name] for name in row if name != "host_id"}, "key_size": size, "revoked": bool(row["revoked"]), "purpose": purpose}

@@ -32,6 +32,7 @@ _LIMITS: dict[str, tuple[str, ...]] = {
     ),
     "issuances": ("the state is intent or issued where it changed again after that time, though it may have been installed",),
     "issuers": ("kind, certificate and facts are as they are today",),
+    "imported": ("what is told of a certificate is what the last import said of it, and one that an export lacked for a while counts as listed",),
     "runs": ("a run that was not over then has the hosts that were asked until then",),
 }
 _STATES = "what was issued here counts as enrolled where its state changed again after that time, though it may have been provisioned"
@@ -69,6 +70,7 @@ def _ctes(dialect: str, time: int) -> list[t.Any]:
     made |= {name: _seen(schema.metadata.tables[name], dialect, at) for name in SEEN}
     made |= {"hosts": _hosts(dialect, at), "scans": _scans(dialect, at), "endpoints": _endpoints(dialect, at), "issuances": _issuances(dialect, at)}
     made |= {"bundle_members": _bundle_members(dialect, at), "assignments": _assignments(dialect, at), "host_ownership": _host_ownership(dialect, at)}
+    made["imported"] = _imported(dialect, at)
     return [statement.cte(name) for name, statement in made.items()]
 
 
@@ -155,6 +157,11 @@ def _assignments(dialect: str, at: Column) -> t.Any:
     table = _stored("assignments", dialect)
     other = {name: sa.case((table.c.removed_at <= at, table.c[name])) for name in ("removed_at", "removed_by")}
     return _changed(table, **other).where(table.c.time <= at)
+
+
+def _imported(dialect: str, at: Column) -> t.Any:
+    table = _stored("imported", dialect)
+    return _changed(table, gone_at=_until(table.c.gone_at, at)).where(table.c.first_imported <= at)
 
 
 def _host_ownership(dialect: str, at: Column) -> t.Any:

@@ -14,12 +14,12 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import sc
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.signers import Row, Signers, certificate_rows
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, InventoryError, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
 
 SUBJECTS = ("certificate", "key", "issuer", "host", "service")
-Row = t.Mapping[t.Any, t.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,55 +42,61 @@ class Affected:
     issuers: t.Mapping[str, Row]
     places: tuple[Place, ...]
     keys: tuple[Row, ...]
-    above: t.Mapping[str, tuple[str, ...]]  # of each certificate the CAs that could have signed it
+    above: t.Mapping[str, tuple[str, ...]]  # of each certificate the CAs that signed it
+    not_signed: tuple[Row, ...] = ()  # what claims to be below a CA, and none of its name signed it
+    signatures: t.Mapping[str, int] = dataclasses.field(default_factory=dict)  # how many were verified, and how many could not be
 
 
 def affected(connection: sa.Connection, subject: str, name: str) -> Affected:
     """Everything that hangs on it. Raises InventoryError where the inventory does not know it."""
-    authorities = {row["sha256"]: row for row in _rows(connection, schema.certificates.c.is_ca)}
-    chosen = _CHOOSE[subject](connection, name, authorities)
+    signers = Signers(connection, certificate_rows(connection, schema.certificates.c.is_ca))
+    chosen = _CHOOSE[subject](connection, name, signers)
     if chosen is None:
         raise InventoryError(f"{subject} {name!r} is not in the inventory")
     column = schema.certificates.c.sha256
-    certificates = {row["sha256"]: row for part in parts(sorted(chosen)) for row in _rows(connection, column.in_(part))}
+    certificates = {row["sha256"]: row for part in parts(sorted(chosen)) for row in certificate_rows(connection, column.in_(part))}
+    signers.load(certificates)
     above: dict[str, tuple[str, ...]] = {}
     waiting = list(certificates.values())
     while waiting:
         row = waiting.pop()
         if row["sha256"] not in above:
-            above[row["sha256"]] = tuple(sha256 for sha256, authority in authorities.items() if _signs(authority, row) and sha256 != row["sha256"])
-            waiting += [authorities[sha256] for sha256 in above[row["sha256"]]]
-    issuers = {sha256: authorities[sha256] for own in above.values() for sha256 in own}
-    return Affected(certificates, issuers, tuple(_places(connection, sorted(certificates))), tuple(_keys(connection, certificates)), above)
+            above[row["sha256"]] = signers.above(row)
+            waiting += [signers.authorities[sha256] for sha256 in above[row["sha256"]]]
+    issuers = {sha256: signers.authorities[sha256] for own in above.values() for sha256 in own}
+    places, keys = tuple(_places(connection, sorted(certificates))), tuple(_keys(connection, certificates))
+    return Affected(certificates, issuers, places, keys, above, signers.not_signed(), signers.counts())
 
 
-def _certificate(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+def _certificate(connection: sa.Connection, name: str, _signers: Signers) -> set[str] | None:
     sha256 = name.replace(":", "").lower()
     return _chosen(connection, schema.certificates.c.sha256 == sha256) or None
 
 
-def _key(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+def _key(connection: sa.Connection, name: str, _signers: Signers) -> set[str] | None:
     spki = name.replace(":", "").lower()
     known = connection.execute(sa.select(schema.keys.c.spki).where(schema.keys.c.spki == spki).limit(1)).first()
     return _chosen(connection, schema.certificates.c.spki == spki) or (set() if known else None)
 
 
-def _issuer(connection: sa.Connection, name: str, authorities: t.Mapping[str, Row]) -> set[str] | None:
+def _issuer(connection: sa.Connection, name: str, signers: Signers) -> set[str] | None:
     """By its name in the inventory, its common name or its SHA-256: the certificates below it, those of CAs below it, too."""
     stored = connection.execute(sa.select(schema.issuers.c.certificate).where(schema.issuers.c.name == name)).scalar()
     own = {sha256_of(stored)} if stored else set()
-    own |= {sha256 for sha256, row in authorities.items() if name in (row["common_name"], sha256)}
+    own |= {sha256 for sha256, row in signers.authorities.items() if name in (row["common_name"], sha256)}
     found: set[str] = set()
-    waiting = [authorities[sha256] for sha256 in sorted(own) if sha256 in authorities]
+    waiting = [signers.authorities[sha256] for sha256 in sorted(own) if sha256 in signers.authorities]
     while waiting:
         authority = waiting.pop()
-        below = {row["sha256"]: row for row in _rows(connection, schema.certificates.c.issuer_json == authority["subject_json"]) if _signs(authority, row)}
+        claiming = {row["sha256"]: row for row in certificate_rows(connection, schema.certificates.c.issuer_json == authority["subject_json"])}
+        signers.load(claiming)
+        below = {sha256: row for sha256, row in claiming.items() if signers.signed(authority, row)}
         waiting += [row for sha256, row in below.items() if row["is_ca"] and sha256 not in found]
         found |= set(below)
     return found - own if own else None
 
 
-def _host(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+def _host(connection: sa.Connection, name: str, _signers: Signers) -> set[str] | None:
     """Whoever has the host has its keys: every certificate of them is affected, wherever it lies."""
     hosts = list(connection.execute(sa.select(schema.hosts.c.id).where(schema.hosts.c.name == name)).scalars())
     keys, endpoints = schema.keys.c, schema.endpoints.c
@@ -101,7 +107,7 @@ def _host(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row
     return found | set(connection.execute(served).scalars()) if hosts else None
 
 
-def _service(connection: sa.Connection, name: str, _authorities: t.Mapping[str, Row]) -> set[str] | None:
+def _service(connection: sa.Connection, name: str, _signers: Signers) -> set[str] | None:
     services = schema.services.c
     known = connection.execute(sa.select(services.name).where(services.name == name).limit(1)).first()
     rows = connection.execute(_placed().where(schema.places.c.services_json != "[]")).mappings()
@@ -109,7 +115,7 @@ def _service(connection: sa.Connection, name: str, _authorities: t.Mapping[str, 
     return found if known or found else None
 
 
-_CHOOSE: dict[str, t.Callable[[sa.Connection, str, t.Mapping[str, Row]], set[str] | None]] = {
+_CHOOSE: dict[str, t.Callable[[sa.Connection, str, Signers], set[str] | None]] = {
     "certificate": _certificate,
     "key": _key,
     "issuer": _issuer,
@@ -118,20 +124,8 @@ _CHOOSE: dict[str, t.Callable[[sa.Connection, str, t.Mapping[str, Row]], set[str
 }
 
 
-def _signs(authority: Row, row: Row) -> bool:
-    """By names and key identifiers, as a chain is built; signatures are not checked."""
-    identifiers = (authority["subject_key_identifier"], row["authority_key_identifier"])
-    return authority["subject_json"] == row["issuer_json"] and (None in identifiers or identifiers[0] == identifiers[1])
-
-
 def _chosen(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> set[str]:
     return set(connection.execute(sa.select(schema.certificates.c.sha256).where(condition)).scalars())
-
-
-def _rows(connection: sa.Connection, condition: t.Any) -> t.Iterator[Row]:
-    names = ("sha256", "common_name", "subject_json", "issuer_json", "not_after", "spki", "is_ca", "self_issued")
-    columns = [schema.certificates.c[name] for name in (*names, "subject_key_identifier", "authority_key_identifier")]
-    return iter(connection.execute(sa.select(*columns).where(condition).order_by(schema.certificates.c.sha256)).mappings())
 
 
 def _placed() -> sa.Select[t.Any]:

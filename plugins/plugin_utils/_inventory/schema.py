@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0010"
+HEAD = "0012"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -329,6 +329,33 @@ if sa is not None:
         sa.Column("removed_at", sa.BigInteger),
         sa.Column("removed_by", sa.Text),
         sa.Index(None, "source", "origin"),
+    )
+
+    # What other programs list of certificates, each by the name of its export (C(origin)). It is never mixed with what was seen.
+    imported = sa.Table(
+        "imported",
+        metadata,
+        sa.Column("origin", sa.Text, primary_key=True),
+        sa.Column("identity", sa.String(64), primary_key=True),  # the SHA-256 of the certificate, or of what tells it from others
+        sa.Column("certificate", sa.String(64)),  # its SHA-256; null where the export has neither it nor the certificate
+        sa.Column("sha1", sa.String(40)),
+        sa.Column("serial", sa.Text),  # as that of certificates
+        sa.Column("subject", sa.Text),
+        sa.Column("common_name", sa.Text),
+        sa.Column("issuer", sa.Text),
+        sa.Column("not_after", sa.BigInteger),
+        sa.Column("names_json", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text),
+        sa.Column("reference", sa.Text),
+        sa.Column("locations_json", sa.Text, nullable=False),
+        sa.Column("der", sa.LargeBinary),
+        sa.Column("digest", sa.String(64), nullable=False),  # of all that is told
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("first_imported", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("gone_at", sa.BigInteger),  # since when the export lacks it
+        sa.Index(None, "certificate"),
+        sa.Index(None, "serial"),
     )
 
     # Identity: who asked, and host, port and name that were asked. What answers there differs with the network that one looks from.

@@ -18,6 +18,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     endpoints,
     events,
     hosts,
+    imported,
     issuances,
     migrate,
     on_hosts,
@@ -25,6 +26,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     radius,
     scans,
     seen,
+    signers,
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.again import again
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.audit_store import AuditStore
@@ -214,6 +216,15 @@ class Inventory(AuditStore):
         return assigned
 
     @again
+    def put_imported(self, listing: imported.Listing, *, write: bool = True) -> imported.Listed:
+        """Stores what another program lists, in place of what it listed before; ``write=False`` only says what would change."""
+        with self._write_alone() if write else self._read() as connection:
+            listed, event = imported.put(connection, listing, actor=self._actor.name, time=seconds(self._now()), write=write)
+            if event:
+                self._append(connection, event)
+        return listed
+
+    @again
     def rename_host(self, host: HostName, to: HostName, *, check: bool = False) -> bool:
         """Gives a host another name and tells whether that changed anything; ``check`` only says what would be."""
         return self._change_host(hosts.rename, host, to, check=check)
@@ -325,6 +336,11 @@ class Inventory(AuditStore):
         """What hangs on a certificate, a key, an issuer, a host or a service."""
         with self._read() as connection:
             return radius.affected(connection, subject, name)
+
+    def chains(self) -> signers.Chains:
+        """Which CAs stand above what is in use or installed."""
+        with self._read() as connection:
+            return signers.chains(connection)
 
     def documents(self, kind: str, *, select: str | None = None, as_of: datetime | None = None) -> t.Iterator[dict[str, t.Any]]:
         """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards.

@@ -45,6 +45,7 @@ def radius(found: Affected, *, limit: int) -> tuple[Row, Graph]:
         "certificates": certificates[:limit],
         "places": table[:limit],
         "keys": keys[:limit],
+        "not_signed": [_certificate(row) for row in found.not_signed[:limit]],
         **graph.to_result(),
     }
     return result, graph
@@ -71,6 +72,7 @@ def _figures(table: t.Sequence[Row], found: Affected) -> Row:
     for name in ("application", "business_service", "owner"):
         figures[f"{name}s"] = len({row[name] for row in table} - {None})
     figures["places_without_owner"] = sum(row["owner"] is None for row in table)
+    figures |= {"not_signed": len(found.not_signed), **{f"signatures_{name}": count for name, count in found.signatures.items()}}
     return figures
 
 

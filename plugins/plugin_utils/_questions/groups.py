@@ -19,14 +19,16 @@ from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import DAY, iso_stored
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import TEXTS
 
 Row = t.Mapping[str, t.Any]
 Found = dict[str, t.Any]
 
-EXPIRED, WEAK_KEY, REVOKED, SELF_ISSUED, OTHER_ISSUER = "cert_expired", "cert_weak_key", "cert_revoked_in_use", "cert_issuer_self", "cert_issuer_other"
+EXPIRED, WEAK_KEY, REVOKED, SELF_ISSUED, NO_OWNER = "cert_expired", "cert_weak_key", "cert_revoked_in_use", "cert_issuer_self", "cert_owner_none"
 FIXED = (EXPIRED, WEAK_KEY, REVOKED)
+NAMED = (SELF_ISSUED, NO_OWNER)  # are always groups of their own
 NAME_LIMIT = 40
-ISSUERS_LIMIT = 1000
+GROUPS_LIMIT = 1000  # of one kind
 _OTHERS = re.compile(r"[^a-z0-9]+")
 # Strings that Ansible would take for a template where it trusts the name of a host.
 _TEMPLATES = ("{{", "{%", "{#")
@@ -62,7 +64,7 @@ class Hosts:
     """What a play sees: C(found) are the certificates of each host, C(groups) the hosts of each group.
 
     ``fixed`` are groups that are there although nobody is in them, ``ambiguous`` names that stand for hosts of several
-    namespaces, ``refused`` those that cannot be names; ``issuers`` says how many issuers there are.
+    namespaces, ``refused`` those that cannot be names; ``crowded`` says how many groups of a kind there would be, where they are more than GROUPS_LIMIT.
     """
 
     found: dict[str, list[Found]]
@@ -70,7 +72,7 @@ class Hosts:
     fixed: tuple[str, ...]
     ambiguous: tuple[str, ...]
     refused: tuple[str, ...]
-    issuers: int
+    crowded: dict[str, int]
 
 
 def safe_name(text: str, identity: str) -> str:
@@ -92,16 +94,19 @@ def group_hosts(names: t.Iterable[tuple[str, str]], rows: t.Iterable[Row], *, no
         spaces[name].add(namespace)
     found: dict[str, list[Found]] = {name: [] for name in spaces if is_host_name(name)}
     groups: dict[str, dict[str, None]] = {name: {} for name in limits.groups}
-    issuers: dict[str, dict[str, None]] = collections.defaultdict(dict)
+    kinds: dict[str, dict[str, dict[str, None]]] = collections.defaultdict(lambda: collections.defaultdict(dict))
     for row in rows:
         if row["host"] in found:
             found[row["host"]].append(_found(row, now, limits))
             for group in states(row, now=now, limits=limits):
                 groups[group][row["host"]] = None
-            issuers[issuer_group(row)][row["host"]] = None
-    groups.update(_bounded(issuers))
+            for kind, group in named_groups(row):
+                kinds[kind][group][row["host"]] = None
+    for kind, own in kinds.items():
+        groups.update(_bounded(own, other=f"cert_{kind}_other"))
     ambiguous = tuple(name for name, own in spaces.items() if len(own) > 1)
-    return Hosts(found, groups, limits.groups, ambiguous, tuple(name for name in spaces if name not in found), len(issuers))
+    refused = tuple(name for name in spaces if name not in found)
+    return Hosts(found, groups, limits.groups, ambiguous, refused, {kind: len(own) for kind, own in kinds.items() if len(own) > GROUPS_LIMIT})
 
 
 def states(row: Row, *, now: int, limits: Limits) -> t.Iterator[str]:
@@ -121,6 +126,15 @@ def is_weak(row: Row, limits: Limits) -> bool:
     """Whether the key is one of RSA, DSA or an elliptic curve with fewer bits than asked for."""
     least = {"RSA": limits.rsa_bits, "DSA": limits.rsa_bits, "ECC": limits.ecc_bits}.get(row["key_type"])
     return least is not None and row["key_size"] is not None and row["key_size"] < least
+
+
+def named_groups(row: Row) -> t.Iterator[tuple[str, str]]:
+    """The kinds and names of groups that are called after what others wrote: the issuer, and who answers for the place and what it is for."""
+    yield "issuer", issuer_group(row)
+    for name, value in row["purpose"].items():
+        yield name, f"cert_{name}_{safe_name(value, value)}"
+    if "owner" not in row["purpose"] and not row["is_ca"]:  # certificates of CAs lie in everybody's chains
+        yield "owner", NO_OWNER
 
 
 def issuer_group(row: Row) -> str:
@@ -152,13 +166,14 @@ def _found(row: Row, now: int, limits: Limits) -> Found:
         "public_key_type": row["key_type"],
         "public_key_size": row["key_size"],
         "weak_key": is_weak(row, limits),
+        **{name: row["purpose"].get(name) for name in TEXTS},
     }
 
 
-def _bounded(issuers: t.Mapping[str, dict[str, None]]) -> dict[str, dict[str, None]]:
-    """The groups of the issuers that most hosts have; anybody can make as many issuers as he likes, their hosts share one group."""
-    ordered = sorted(issuers, key=lambda name: (name != SELF_ISSUED, -len(issuers[name]), name))
-    groups = {name: issuers[name] for name in ordered[:ISSUERS_LIMIT]}
-    for name in ordered[ISSUERS_LIMIT:]:
-        groups.setdefault(OTHER_ISSUER, {}).update(issuers[name])
+def _bounded(found: t.Mapping[str, dict[str, None]], *, other: str) -> dict[str, dict[str, None]]:
+    """The groups that most hosts are in; anybody can make as many issuers as he likes, their hosts share one group."""
+    ordered = sorted(found, key=lambda name: (name not in NAMED, -len(found[name]), name))
+    groups = {name: found[name] for name in ordered[:GROUPS_LIMIT]}
+    for name in ordered[GROUPS_LIMIT:]:
+        groups.setdefault(other, {}).update(found[name])
     return groups

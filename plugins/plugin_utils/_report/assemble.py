@@ -24,6 +24,6 @@ def assembled(inventory: Inventory, settings: Settings, now: datetime) -> tuple[
     passing = certificates.passing(inventory.documents("certificates"))
     served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
     places = itertools.chain(inventory.documents("places"), served)
-    report = build_report(inventory.documents("hosts"), passing, places, now, inventory.documents("services"))
+    report = build_report(inventory.documents("hosts"), passing, places, now, inventory.documents("services"), chains=inventory.chains())
     held = register(settings, report, certificates, open_keys(inventory.documents("keys")))
     return dataclasses.replace(report, documents=tuple(NAMES.items())), (policy(settings, issuers), demanded, held)

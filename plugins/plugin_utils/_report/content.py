@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.signers import Chains
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.told import listeners_at, looks, uses
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, iso, iso_stored
 
@@ -39,7 +40,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is written: C(generated) as C(2026-11-23T12:00:00Z), figures, and rows of plain values. C(documents) are name and title of those beside it."""
+    """What is written: C(generated) as C(2026-11-23T12:00:00Z), figures, and rows of plain values. C(documents) are name and title of those beside it.
+
+    C(authority) of a place is the number of the CA that signed its certificate.
+    """
 
     generated: str
     figures: Row
@@ -48,9 +52,10 @@ class Report:
     not_loaded: tuple[Row, ...] = ()
     locked: tuple[Row, ...] = ()
     documents: tuple[tuple[str, str], ...] = ()
+    authorities: tuple[Row, ...] = ()
 
     def to_json(self) -> Row:
-        rows = {"places": self.places, "hosts": self.hosts, "not_loaded": self.not_loaded, "locked": self.locked}
+        rows = {"places": self.places, "hosts": self.hosts, "not_loaded": self.not_loaded, "locked": self.locked, "authorities": self.authorities}
         return {"generated": self.generated, "figures": self.figures, **{name: list(own) for name, own in rows.items()}}
 
 
@@ -80,11 +85,11 @@ def certificate_facts(certificate: Document) -> Row:
     }
 
 
-def place_row(place: Document, facts: Row) -> Row:
+def place_row(place: Document, facts: Row, chains: Chains) -> Row:
     own = {column: place.get(column) for column in ("status", "days_remaining", "not_after", "namespace", "host", "path", "class", "sha256")}
     ownership = place.get("ownership") or {}
     answers = {"owner": ownership.get("owner"), "contacts": list(ownership.get("contacts") or ())}
-    return {**own, **facts, "services": list(place.get("services") or ()), **answers}
+    return {**own, **facts, "services": list(place.get("services") or ()), **answers, "authority": chains.signed_by.get(place["sha256"])}
 
 
 def host_row(host: Document) -> Row:
@@ -153,20 +158,27 @@ def _figures(places: t.Sequence[Row], hosts: t.Sequence[Row]) -> Row:
 
 
 def build_report(
-    hosts: t.Iterable[Document], certificates: t.Iterable[Document], places: t.Iterable[Document], now: datetime, services: t.Iterable[Document] = ()
+    hosts: t.Iterable[Document],
+    certificates: t.Iterable[Document],
+    places: t.Iterable[Document],
+    now: datetime,
+    services: t.Iterable[Document] = (),
+    *,
+    chains: Chains | None = None,
 ) -> Report:
     """From the documents of the inventory; what is gone is left out. Stores that nobody could open stand apart from the places that were read."""
     facts = {certificate["sha256"]: certificate_facts(certificate) for certificate in certificates}
     rows: list[Row] = []
     locked: list[Row] = []
     held: Held = {}
+    chains = chains or Chains()
     for place in places:
         if place.get("gone_at") is None and place.get("state") == "locked":
             locked.append(locked_row(place))
         elif place.get("gone_at") is None:
-            rows.append(place_row(place, facts.get(place["sha256"], certificate_facts({}))))
+            rows.append(place_row(place, facts.get(place["sha256"], certificate_facts({})), chains))
             _hold(held, place, rows[-1])
     rows.sort(key=lambda row: (row["days_remaining"] is None, row["days_remaining"] or 0, str(row["host"]), str(row["path"])))
     host_rows, stale = tuple(map(host_row, hosts)), tuple(not_loaded_rows(services, facts, held))
     figures = {**_figures(rows, host_rows), "not_loaded": len(stale), "locked": len(locked)}
-    return Report(iso(now), figures, tuple(rows), host_rows, stale, tuple(locked))
+    return Report(iso(now), figures, tuple(rows), host_rows, stale, tuple(locked), authorities=chains.authorities)

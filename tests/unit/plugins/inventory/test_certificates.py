@@ -25,8 +25,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.certops.fleet.plugins.inventory.certificates import EXAMPLES
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import values
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
 
 COLLECTIONS = pathlib.Path(values.__file__).parents[6]
 PLAY = """
@@ -68,6 +70,9 @@ class Folder:
             _record(inventory, "web1", _der(self.evil, self.evil, 20))
             _record(inventory, "web2", _der("web2", "Internal CA", -3))
             inventory.record_silent_host(HostName("prod", "dead"), reason="unreachable")
+            self.owner = "T\u00e9am & <b>"
+            rule = rule_from({"host": "web2"}, {"owner": self.owner, "criticality": "1"}, source="rules", origin="ops", where="rule")
+            inventory.assign(Wanted("rules", "ops", (rule,)))
 
     def configure(self, name: str = "certops.yml", **options: t.Any) -> str:
         own = {"plugin": "certops.fleet.certificates", "inventory": str(self.path / "inventory.db"), **options}
@@ -99,6 +104,7 @@ def test_groups(folder: Folder) -> None:
     """By the state of certificates and by what the file adds; a name in it is a name only."""
     documented = {**yaml.safe_load(EXAMPLES), "existing_hosts_only": False, "expiring_days": [30], "namespace": None, "strict": True}
     keyed = [*documented.pop("keyed_groups"), {"key": "certops_certificates_found | map(attribute='issuer') | list", "prefix": "by"}]
+    keyed.append({"key": "certops_certificates_found | map(attribute='owner') | select | list", "prefix": "of"})
     source = folder.configure(**{**documented, "inventory": str(folder.path / "inventory.db"), "keyed_groups": keyed})
     found = _hosts(folder.listed("-i", source))
     issuers = {re.sub("_[0-9a-f]{8}$", "", name): own for name, own in found.items() if name.startswith("cert_issuer_")}
@@ -106,6 +112,9 @@ def test_groups(folder: Folder) -> None:
     assert (found["cert_expiring_30d"], found["cert_expired"], found["by_Internal_CA"]) == (["web1"], ["web2"], ["web2"])
     assert (found["nginx_expiring"], found["key_ECC"]) == (["web2"], ["web1", "web2"])
     assert found["ungrouped"] == ["dead"]
+    owners = {re.sub("_[0-9a-f]{8}$", "", name): own for name, own in found.items() if re.match("cert_(owner|criticality)_", name)}
+    assert owners == {"cert_owner_none": ["web1"], "cert_owner_t_am_b": ["web2"], "cert_criticality_1": ["web2"]}
+    assert [own for name, own in found.items() if name.startswith("of_T")] == [["web2"]]
     assert not (folder.path / "evil").exists()
 
 

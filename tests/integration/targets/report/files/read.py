@@ -47,10 +47,11 @@ def main(folder: pathlib.Path) -> None:
     with (folder / "places.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     page, papers = read(folder / "index.html"), [read(path) for path in sorted(folder.glob("*.html")) if path.name != "index.html"]
-    json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    held = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     told = {
         "paths": [row["path"] for row in rows if row["path"].endswith("/r.pem")],
         "formulas": [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@")) and not cell[1:].isdigit()],
+        "below": [row["name"] for row in held["places"] if row["authority"] is not None and "<script>" in held["authorities"][row["authority"]]["name"]],
         "scripts": page.scripts,
         "loaded": page.loaded,
         "links": page.links,

@@ -12,9 +12,11 @@ from datetime import timedelta
 
 import pytest
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._import.values import Imported
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.imported import Listing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, Run, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
@@ -50,6 +52,7 @@ def _full(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
     inventory.complete_issuance(1, der=ders[0], chain=())
     rule = rule_from({"host": "web1"}, {"owner": "web"}, source="rules", origin="ops", where="rule")
     inventory.assign(Wanted("rules", "ops", (rule,)))
+    inventory.put_imported(Listing("sheet", (Imported("1", serial="1"),)))
     clock.move(days=2)
     return inventory
 

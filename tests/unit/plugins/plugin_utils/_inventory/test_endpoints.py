@@ -176,8 +176,8 @@ def test_the_migration_goes_both_ways() -> None:
         migrate.upgrade(opened)
         everything = set(sa.inspect(opened).get_table_names())
         command.downgrade(config, "0001")
-        added = {"assignments", "endpoints", "host_ownership", "locked_stores", "records", "renewers", "trust_stores"}
-        added |= {"absences", "endpoint_pasts", "host_ownership_pasts", "runs"}
+        added = {"assignments", "endpoints", "host_ownership", "imported", "locked_stores", "records", "renewers", "trust_stores"}
+        added |= {"absences", "audit_targets", "checkpoints", "endpoint_pasts", "host_ownership_pasts", "runs"}
         assert everything - set(sa.inspect(opened).get_table_names()) == added
         assert migrate.version(opened) == "0001"
         migrate.upgrade(opened)

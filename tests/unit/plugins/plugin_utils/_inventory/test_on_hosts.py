@@ -13,9 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
 
 
@@ -52,6 +54,17 @@ def test_files(full: Inventory, tools: t.Any) -> None:
     assert (database["host"], database["key_size"], database["name"]) == ("db1", 384, None)
 
 
+def test_who_answers_for_it(full: Inventory, tools: t.Any) -> None:
+    """Of files by every kind of rule, of listeners by those that fit them."""
+    der = tools.make_der("served")
+    full.record_endpoints(EndpointsRecord("lab", "", [_endpoint(tools.sha256(der))], {tools.sha256(der): der}))
+    rules = [({"host": "web1"}, {"owner": "Team Host", "contacts": "a@x"}), ({"name": "used.example"}, {"owner": "Team Name", "application": "shop"})]
+    full.assign(Wanted("rules", "ops", tuple(rule_from(*pair, source="rules", origin="ops", where="rule") for pair in rules)))
+    told = [(row["host"], row["purpose"]) for row in full.on_hosts()]
+    assert told == [("web1", {"owner": "Team Name", "application": "shop"}), ("db1", {}), ("web1", {"owner": "Team Host"})]
+    assert all("host_id" not in row and row["is_ca"] is False for row in full.on_hosts("lab"))
+
+
 def test_one_namespace(full: Inventory) -> None:
     """Hosts and their certificates."""
     assert list(full.host_names("prod")) == [("prod", "db1"), ("prod", "dead")]
@@ -70,13 +83,14 @@ def test_what_listeners_show_counts(full: Inventory, tools: t.Any) -> None:
 
 
 def test_revoked_ones_are_told(full: Inventory, tools: t.Any) -> None:
-    """By the state of their issuance."""
+    """By the state of their issuance, wherever they lie."""
+    tools.record(full, tools.answer(tools.make_der("used")), at=tools.START, host=HostName("lab", "copy"))
     full.put_issuer(tools.issuer)
     number = full.begin_issuance(tools.intent(serial=None)).id
     full.complete_issuance(number, der=tools.make_der("used"), chain=())
-    assert [row["revoked"] for row in full.on_hosts("lab")] == [False]
+    assert [row["revoked"] for row in full.on_hosts()] == [False, False, False]
     full.set_issuance_state(number, state="revoked", reason="key_compromise")
-    assert [row["revoked"] for row in full.on_hosts("lab")] == [True]
+    assert [(row["host"], row["revoked"]) for row in full.on_hosts()] == [("copy", True), ("web1", True), ("db1", False)]
 
 
 def test_the_size_of_a_curve_in_a_broken_certificate(tools: t.Any) -> None:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import signers
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import certificate_rows, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
@@ -37,13 +38,13 @@ def _key(name: str) -> ec.EllipticCurvePrivateKey:
 
 
 @functools.cache
-def _der(start: t.Any, name: str, issuer: str, key: str | None = None, signer: str | None = None) -> bytes:
-    """Signed by the key of its issuer; CAs are those whose name says so."""
+def _der(start: t.Any, name: str, issuer: str, key: str | None = None, signer: str | None = None, *, told: str | None = None) -> bytes:
+    """Signed by the key of its issuer, or telling that it were (C(told)); CAs are those whose name says so."""
     subject, by = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in (name, issuer))
     builder = x509.CertificateBuilder(by, subject, _key(key or name).public_key(), x509.random_serial_number(), start, start.replace(year=start.year + 1))
     builder = builder.add_extension(x509.BasicConstraints(ca=name.endswith("CA"), path_length=None), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(_key(key or name).public_key()), critical=False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(_key(signer or issuer).public_key()), critical=False)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(_key(told or signer or issuer).public_key()), critical=False)
     return builder.sign(_key(signer or issuer), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
@@ -117,10 +118,62 @@ def test_a_ca_of_the_same_name_is_another_one(fleet: Inventory, tools: t.Any, cl
     assert "stranger" not in _names(fleet, "issuer", "Sub CA")
 
 
+def test_who_claims_a_ca_is_not_below_it(fleet: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """One with its name and the identifier of its key is told, and nothing hangs on it; neither does what a CA like that has signed."""
+    forged = [_der(tools.START, "forged", "Sub CA", signer="thief", told="Sub CA"), _der(tools.START, "Forged CA", "Root CA", signer="thief", told="Root CA")]
+    tools.record(fleet, tools.answer(*forged, _der(tools.START, "below", "Forged CA")), at=clock.time, host=HostName("lab", "web4"))
+    assert _names(fleet, "issuer", "Root CA") == {"Sub CA", "web", "db", "old", EVIL}
+    result, _graph = radius(fleet.affected("issuer", "Root CA"), limit=100)
+    assert [row["name"] for row in result["not_signed"]] == ["Forged CA", "forged"]
+    counts = {name: result["figures"][name] for name in ("not_signed", "signatures_verified", "signatures_unchecked")}
+    assert counts == {"not_signed": 2, "signatures_verified": 5, "signatures_unchecked": 0}
+    result, graph = radius(fleet.affected("certificate", sha256_of(forged[0])), limit=100)
+    assert [row["name"] for row in result["not_signed"]] == ["forged"]
+    assert {kind for kind, _identity in graph.labels} == {"key", "certificate", "place", "host"}
+
+
+def test_a_ca_with_a_new_key(fleet: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """Has signed what it signed with that; who was signed with the old one claims nothing of it."""
+    new = [_der(tools.START, "Sub CA", "Root CA", "new key"), _der(tools.START, "fresh", "Sub CA", signer="new key")]
+    tools.record(fleet, tools.answer(*new), at=clock.time, host=HostName("lab", "web4"))
+    assert _names(fleet, "issuer", sha256_of(new[0])) == {"fresh"}
+    found = fleet.affected("issuer", "Sub CA")
+    assert {row["common_name"] for row in found.certificates.values()} == {"web", "db", "old", "fresh"}
+    assert found.not_signed == ()
+
+
+def test_signatures_are_checked_up_to_a_number(fleet: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After that names decide, and that is told."""
+    monkeypatch.setattr(signers, "CHECKS", 2)
+    result, _graph = radius(fleet.affected("issuer", "Root CA"), limit=100)
+    assert (result["figures"]["certificates"], result["figures"]["signatures_verified"], result["figures"]["signatures_unchecked"]) == (5, 2, 3)
+
+
+def test_an_algorithm_that_nobody_knows(fleet: Inventory, tools: t.Any, clock: t.Any, ders: dict[str, bytes]) -> None:
+    """Is no reason to take a certificate for somebody else's."""
+    der = _der(tools.START, "odd", "Sub CA").replace(bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f"))
+    tools.record(fleet, tools.answer(der), at=clock.time, host=HostName("lab", "web4"))
+    assert "odd" in _names(fleet, "issuer", "Sub CA")
+
+
+def test_the_chains_of_a_report(fleet: Inventory, ders: dict[str, bytes], tools: t.Any, clock: t.Any) -> None:
+    """The CAs above what is in use, each once, and which of them signed what; a forged certificate is of none."""
+    forged = _der(tools.START, "forged", "Sub CA", signer="thief", told="Sub CA")
+    tools.record(fleet, tools.answer(forged), at=clock.time, host=HostName("lab", "web4"))
+    chains = fleet.chains()
+    names = [authority["name"] for authority in chains.authorities]
+    root, sub = names.index("Root CA"), names.index("Sub CA")
+    assert len(names) == 2
+    assert [(chains.authorities[number]["root"], chains.authorities[number]["above"]) for number in (root, sub)] == [(True, []), (False, [root])]
+    signed = {name: chains.signed_by.get(sha256_of(der)) for name, der in {**ders, "forged": forged}.items()}
+    assert signed == {"web": sub, "db": sub, "old": sub, "Sub CA": root, EVIL: root, "Root CA": None, "other": None, "forged": None}
+
+
 def test_the_result(fleet: Inventory, ders: dict[str, bytes]) -> None:
     """Figures and whom to call count everything; the lists are as long as is asked for."""
     result, graph = radius(fleet.affected("issuer", "internal"), limit=1)
     owned = {"applications": 1, "business_services": 1, "owners": 1, "places_without_owner": 3}
+    owned |= {"not_signed": 0, "signatures_verified": 4, "signatures_unchecked": 0}
     assert result["figures"] == {"certificates": 3, "places": 4, "keys": 2, "hosts": 3, "services": 2, **owned}
     called = [(row["owner"], row["contacts"], row["places"], row["certificates"], row["hosts"]) for row in result["call"]]
     assert called == [("Team Web", ["a@x", "b@x"], 1, 1, 1), (None, [], 3, 3, 2)]

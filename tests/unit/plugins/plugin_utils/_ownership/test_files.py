@@ -12,12 +12,17 @@ import typing as t
 
 import pytest
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._import import rows
+from ansible_collections.certops.fleet.plugins.plugin_utils._import.rows import RowsError
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership import files
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.files import import_file, rules_file
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import OwnershipError
 
 RULE = "- match: {host: web1}\n  set: {owner: wéb}\n"
 MAPPING = {"match": {"host": "hostname"}, "set": {"owner": "team", "contacts": "mail"}}
+
+
+REFUSED = (OwnershipError, RowsError)
 
 
 def _write(folder: pathlib.Path, content: str | bytes, name: str = "file") -> str:
@@ -59,7 +64,7 @@ def test_rules(tmp_path: pathlib.Path, content: str) -> None:
 def test_what_is_no_file_of_rules(tmp_path: pathlib.Path, content: str | bytes, message: str) -> None:
     """The file is named, and nothing in it was run."""
     path = _write(tmp_path, content)
-    with pytest.raises(OwnershipError) as caught:
+    with pytest.raises(REFUSED) as caught:
         rules_file(path, origin="rules")
     assert str(caught.value).startswith(message.replace("{path!r}", repr(path)))
     assert len(str(caught.value)) < 1000
@@ -67,13 +72,13 @@ def test_what_is_no_file_of_rules(tmp_path: pathlib.Path, content: str | bytes, 
 
 def test_files_that_cannot_be_read(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing, a pipe that nobody writes to, too large."""
-    with pytest.raises(OwnershipError, match="cannot be read: No such file or directory"):
+    with pytest.raises(REFUSED, match="cannot be read: No such file or directory"):
         rules_file(str(tmp_path / "nothing"), origin="rules")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OwnershipError, match="pipe' is no file"):
+    with pytest.raises(REFUSED, match="pipe' is no file"):
         rules_file(str(tmp_path / "pipe"), origin="rules")
     monkeypatch.setattr(files, "RULES_BYTES", 1 << 20)
-    with pytest.raises(OwnershipError, match="is larger than 1 MB"):
+    with pytest.raises(REFUSED, match="is larger than 1 MB"):
         rules_file(_write(tmp_path, "#" * ((1 << 20) + 1)), origin="rules")
 
 
@@ -123,7 +128,7 @@ def test_imports(tmp_path: pathlib.Path, name: str, content: str, mapping: t.Any
 def test_what_cannot_be_imported(tmp_path: pathlib.Path, name: str, content: str | bytes, message: str) -> None:
     """Nothing of a file with a mistake is taken, and the first ones are told."""
     path = _write(tmp_path, content, name)
-    with pytest.raises(OwnershipError) as caught:
+    with pytest.raises(REFUSED) as caught:
         import_file(path, MAPPING, origin="cmdb")
     assert str(caught.value).startswith(message.replace("{path!r}", repr(path)))
     if name == "a.csv" and "{{x}}" in str(content):
@@ -132,8 +137,8 @@ def test_what_cannot_be_imported(tmp_path: pathlib.Path, name: str, content: str
 
 def test_too_many_rows(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Are counted before they are looked at."""
-    monkeypatch.setattr(files, "RULES_LIMIT", 1)
-    with pytest.raises(OwnershipError, match="has 2 rows, at most 1 are imported"):
+    monkeypatch.setattr(rows, "ROWS_LIMIT", 1)
+    with pytest.raises(REFUSED, match="has 2 rows, at most 1 are imported"):
         import_file(_write(tmp_path, "hostname,team\na,b\nc,d\n", "a.csv"), MAPPING, origin="cmdb")
 
 
@@ -155,6 +160,6 @@ def test_too_many_rows(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) 
 def test_mappings_that_are_refused(tmp_path: pathlib.Path, mapping: t.Any, message: str) -> None:
     """Before the rows are; an expression that does not fit a row, with the row."""
     path = _write(tmp_path, json.dumps([{"hostname": 7, "team": "x"}]), "a.json")
-    with pytest.raises(OwnershipError) as caught:
+    with pytest.raises(REFUSED) as caught:
         import_file(path, mapping, origin="cmdb")
     assert str(caught.value).removeprefix(f"{path!r} cannot be imported: ").startswith(message)

@@ -7,13 +7,22 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import pytest
 from ansible.inventory.group import to_safe_group_name
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._questions import groups
-from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import Hosts, Limits, QuestionError, group_hosts, issuer_group, states
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.groups import (
+    Hosts,
+    Limits,
+    QuestionError,
+    group_hosts,
+    issuer_group,
+    named_groups,
+    states,
+)
 
 NOW = 1_800_000_000
 DAY = 86400
@@ -24,7 +33,7 @@ def row(**other: t.Any) -> dict[str, t.Any]:
     """One certificate of a host that is in no fixed group."""
     own = {"namespace": "lab", "host": "web1", "path": "/etc/tls/web.pem", "class": "in_use", "services_json": '["nginx"]', "sha256": "a" * 64}
     facts = {"common_name": "web", "name": "web.example", "serial": "5f", "issuer_json": ISSUER, "not_after": NOW + 90 * DAY, "self_issued": False}
-    return {**own, **facts, "key_type": "RSA", "key_size": 2048, "revoked": False, **other}
+    return {**own, **facts, "key_type": "RSA", "key_size": 2048, "revoked": False, "is_ca": False, "purpose": {"owner": "Team Web"}, **other}
 
 
 def grouped(*rows: dict[str, t.Any], names: t.Sequence[tuple[str, str]] = (("lab", "web1"), ("lab", "web2")), limits: Limits | None = None) -> Hosts:
@@ -60,7 +69,7 @@ def test_hosts_and_what_they_know() -> None:
     """Every host is there, each with one entry for each place; fixed groups are there without anybody."""
     hosts = grouped(row(not_after=NOW + 5 * DAY), row(path="web1:443", services_json="[]"))
     assert {name: len(found) for name, found in hosts.found.items()} == {"web1": 2, "web2": 0}
-    assert {name: list(own) for name, own in hosts.groups.items() if "issuer" not in name} == {
+    assert {name: list(own) for name, own in hosts.groups.items() if "issuer" not in name and "owner" not in name} == {
         "cert_expired": [],
         "cert_weak_key": [],
         "cert_revoked_in_use": [],
@@ -92,11 +101,13 @@ def test_issuers_that_look_alike_stay_apart(other: list[list[str]]) -> None:
 @pytest.mark.parametrize("name", ["{{ lookup('pipe', 'id') }}", "a\nb", "ü", "../x", "x" * 5000, "", "all", "1", "\ud800", "cert_expired:!web1"])
 def test_names_of_groups_are_safe(name: str) -> None:
     """Ansible changes nothing of them, and they fit into a line."""
-    group = issuer_group(row(issuer_json=json.dumps([["commonName", name]])))
-    assert group == to_safe_group_name(group, force=True, silent=True)
-    assert group.isascii()
-    assert group.isidentifier()
-    assert len(group) < 64
+    made = list(named_groups(row(issuer_json=json.dumps([["commonName", name]]), purpose={"owner": name, "business_service": name})))
+    assert [kind for kind, _group in made] == ["issuer", "owner", "business_service"]
+    for kind, group in made:
+        assert group == to_safe_group_name(group, force=True, silent=True)
+        assert group.isascii()
+        assert group.isidentifier()
+        assert len(group) < len(f"cert_{kind}_") + 50
 
 
 @pytest.mark.parametrize("told", [None, "null", "[]", "{}", '["x", 5]', '[["commonName"]]'])
@@ -113,11 +124,29 @@ def test_self_issued_certificates_share_a_group() -> None:
 
 def test_issuers_without_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that makes them takes no group from others."""
-    monkeypatch.setattr(groups, "ISSUERS_LIMIT", 2)
+    monkeypatch.setattr(groups, "GROUPS_LIMIT", 2)
     made = [row(host="web2", issuer_json=json.dumps([["commonName", f"{number}"]])) for number in range(9)]
     hosts = grouped(*made, row(), row(host="web2"), row(self_issued=True))
     assert [name for name in hosts.groups if "issuer" in name] == ["cert_issuer_self", issuer_group(row()), "cert_issuer_other"]
-    assert (list(hosts.groups["cert_issuer_other"]), hosts.issuers) == (["web2"], 11)
+    assert (list(hosts.groups["cert_issuer_other"]), hosts.crowded) == (["web2"], {"issuer": 11})
+
+
+def test_who_answers_and_what_for() -> None:
+    """A group for each attribute that is one text; what nobody owns has one, too, unless it is of a CA."""
+    purpose = {"owner": "Team Web", "application": "shop", "business_service": "Orders", "environment": "prod", "criticality": "1"}
+    hosts = grouped(row(purpose=purpose), row(host="web2", purpose={}, is_ca=True), row(host="web3", purpose={}), names=[("lab", f"web{n}") for n in (1, 2, 3)])
+    found = {re.sub("_[0-9a-f]{8}$", "", name): list(own) for name, own in hosts.groups.items() if own and "issuer" not in name}
+    mine = {f"cert_{name}": ["web1"] for name in ("owner_team_web", "application_shop", "business_service_orders", "environment_prod", "criticality_1")}
+    assert found == {**mine, "cert_owner_none": ["web3"]}
+    assert {name: hosts.found["web1"][0][name] for name in purpose} == purpose
+    assert hosts.found["web2"][0]["owner"] is None
+
+
+def test_owners_that_look_alike_stay_apart() -> None:
+    """And nobody becomes the group of those who have none."""
+    names = [group for owner in ("Team Web", "team-web", "none", "other") for kind, group in named_groups(row(purpose={"owner": owner})) if kind == "owner"]
+    assert len(set(names)) == 4
+    assert not {"cert_owner_none", "cert_owner_other"} & set(names)
 
 
 def test_names_of_hosts() -> None:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.signers import Chains
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import build_report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import ReportError, write_report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.formats import csv_cell, to_csv, to_html, to_json
@@ -76,6 +77,17 @@ def test_hosts_with_equal_evidence_are_told() -> None:
     """Under the name that the inventory has for it."""
     hosts = [{**HOSTS[0], "equal_evidence": [{"namespace": "", "host": "web9", "evidence": ["machine_id"]}]}]
     assert build_report(hosts, [], [], NOW).hosts[0]["same_machine_as"] == ["web9"]
+
+
+def test_the_ca_of_a_place() -> None:
+    """Is a number in the list of CAs, in the JSON and in the data of the page; names of CAs are text there."""
+    chains = Chains(({"sha256": "c" * 64, "name": HOSTILE, "root": True, "above": []},), {"a" * 64: 0})
+    built = build_report(HOSTS, [certificate("web")], [place(), place(path="/other", sha256="b" * 64)], NOW, chains=chains)
+    assert {row["path"]: row["authority"] for row in built.places} == {"/etc/web.pem": 0, "/other": None}
+    assert json.loads(to_json(built))["authorities"][0]["name"] == HOSTILE
+    page = Page(to_html(built))
+    assert json.loads(page.data)["authorities"][0]["name"] == HOSTILE
+    assert [tag for tag, _attributes in page.elements].count("script") == 2
 
 
 def test_content() -> None:
