@@ -11,7 +11,8 @@ author:
   - The certops.fleet developers (@certops)
 description:
   - Looks into the files of a host by their content, not by their names, and ties each certificate to the service that uses it.
-  - No package is needed on the host; Python 3.6 or later is enough. Nothing is written there but what O(cache_days) says.
+  - No package is needed on the host; Python 3.6 or later is enough. Nothing is written there but what O(cache_days) says,
+    and of a host with more than 5,000 places the rest of the answer, in a file that its user alone may read, until the controller has asked for it.
   - What was found is recorded in the inventory of the controller. What was not looked into is said.
 extends_documentation_fragment:
   - certops.fleet.attributes

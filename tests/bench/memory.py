@@ -51,6 +51,10 @@ class Task:
         self.greatest = 0  # MB of the host program
         self._folder = folder
 
+    def stated(self) -> tuple[None, list[str]]:
+        """Nothing: there is no Ansible inventory."""
+        return None, []
+
     def inventory(self) -> t.Any:
         return open_inventory(str(self._folder / "inventory.db"), now=lambda: datetime.now(timezone.utc))
 

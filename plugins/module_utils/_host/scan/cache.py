@@ -14,7 +14,6 @@ import contextlib
 import json
 import operator
 import os
-import stat
 import struct
 import typing as t
 import zlib
@@ -261,11 +260,7 @@ def _each(folder: Folder) -> t.Iterator[t.Tuple[bytes, bytes]]:
 
 
 def _read(path: bytes) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            raise OSError("it is not ours alone")
+    with files.open_own(path) as file:
         return file.read(2 * MOST_BYTES + MOST_FILES * _KEY.size)
 
 

@@ -8,11 +8,12 @@ import errno
 import math
 import os
 import stat
+import sys
 import time
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, findings, mounts, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, findings, mounts, parts, paths_table, places, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
@@ -100,6 +101,8 @@ class Scan:
         self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
         self._read_alone: t.Set[bytes] = set()  # those of them that were not refused
         self._left_over: t.Set[bytes] = set()
+        self._counts: t.Dict[str, int] = {}
+        self._wanted: t.Set[str] = set()  # certificates of the rows
         self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
 
     def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
@@ -308,22 +311,31 @@ class Scan:
         """Return the bytes of those certificates that are wanted, were asked for, and have room in one answer."""
         return {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
 
+    def rows(self, known_bundles: t.Container[str]) -> t.Iterator[t.Tuple[str, t.Dict[str, t.Any]]]:
+        """Yield the rows of what was found in files, each with the name of its list, and count them."""
+        self._counts = dict.fromkeys(parts.NAMES, 0)
+        for name, row in places.Places(self._found, self._used, self._classes).rows(known_bundles):
+            self._counts[name] += 1
+            if name == "places":
+                self._wanted.add(row["certificate"])
+            elif name == "bundles":
+                self._wanted.update(row["certificates"] or ())
+            yield name, row
+
     def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
-        """Return the rows of all that was found and left out."""
-        table = places.Places(self._found, self._used, self._classes)
-        bundles = table.build(known_bundles)
-        wanted = {row["certificate"] for row in table.places}
-        wanted.update(digest for row in bundles for digest in row["certificates"] or ())
-        content = self.content(wanted)
+        """Return everything that was found and left out, in one."""
+        (rows,) = parts.split(self.rows(known_bundles), sys.maxsize)
+        return dict(self.rest(), **rows)
+
+    def may_have_trust_store(self, formats: t.Container[str]) -> bool:
+        """Whether a bundle was found, or a store of one of these formats."""
+        return self._counts["bundles"] > 0 or any(held.format in formats for file in self._found.files.values() for held in file.certificates)
+
+    def rest(self) -> t.Dict[str, t.Any]:
+        """Return what there is to be said behind the last of the rows."""
         return {
-            "certificates": content,
-            "places": table.places,
-            "keys": table.keys,
-            "bundles": bundles,
-            "locked": table.locked,
-            "crls": table.crls,
-            "requests": table.requests,
-            "summary": self._summary(table, certificates=len(wanted), bundles=len(bundles)),
+            "certificates": self.content(self._wanted),
+            "summary": self._summary(),
             "problems": self._ledger.problems(),
             "skipped": self._ledger.skipped(),
             "unseen": self._ledger.unseen(),
@@ -333,7 +345,7 @@ class Scan:
             "privileged": os.geteuid() == 0,
         }
 
-    def _summary(self, table: places.Places, *, certificates: int, bundles: int) -> t.Dict[str, t.Any]:
+    def _summary(self) -> t.Dict[str, t.Any]:
         twice = sum(os.path.dirname(path) in self._walker.folders for path in self._read_alone)
         return {
             "files": self._reader.files - twice,
@@ -341,13 +353,8 @@ class Scan:
             "folders": len(self._walker.folders),
             "bytes": self._reader.bytes,
             "seconds": round(time.monotonic() - self._started, 3),
-            "certificates": certificates,
-            "places": len(table.places),
-            "keys": len(table.keys),
-            "bundles": bundles,
-            "locked": len(table.locked),
-            "crls": len(table.crls),
-            "requests": len(table.requests),
+            "certificates": len(self._wanted),
+            **self._counts,
             "ssh_host_certificates": self._found.ssh_host_certificates,
         }
 

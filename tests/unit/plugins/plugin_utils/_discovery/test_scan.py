@@ -48,6 +48,7 @@ def test_request_of_the_defaults() -> None:
         "cache_days": 7,
         "full": False,
         "keep": False,
+        "rows": "all",
     }
     assert Options.from_args(request).paths is None
 
