@@ -26,6 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "max_file_size": {"type": "int", "default": 2097152},
     "max_seconds": {"type": "int", "default": 0},
     "nice": {"type": "int", "default": 10},
+    "max_processes": {"type": "int", "default": 2},
     "full": {"type": "bool", "default": False},
     "cache_days": {"type": "int", "default": 7},
     "return_certificates": {"type": "bool", "default": False},

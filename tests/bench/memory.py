@@ -100,9 +100,10 @@ def worker(tree: str, folder: str) -> None:
     before = peak()
     task = Task(pathlib.Path(tree), pathlib.Path(folder))
     result = scan(t.cast(t.Any, task))
+    after = peak()
     with task.inventory() as inventory:
         stored = sum(1 for _document in inventory.documents("certificates"))
-    print(f"{result['summary']['seconds']} s; host program {task.greatest} MB; worker {before} to {peak()} MB in {task.exchanges} exchanges;", end=" ")
+    print(f"{result['summary']['seconds']} s; host program {task.greatest} MB; worker {before} to {after} MB in {task.exchanges} exchanges;", end=" ")
     print(f"{stored} certificates stored, complete {result['complete']}, {len(repr(result))} bytes return to the play")
 
 

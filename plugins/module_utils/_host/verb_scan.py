@@ -1,7 +1,24 @@
 # Copyright (c) The certops.fleet developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at."""
+"""The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at.
+
+Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
+
+args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), nice (how far to step back),
+max_processes (that read), services (entries of the user's), known_bundles (their digests),
+known_certificates (the first digits of their digests in one text: their bytes are not wanted),
+certificates (digests: nothing but the bytes of these is wanted, as far as they lie at the paths),
+home (look into /home as well), store_passwords (tried in order, after none),
+probe (look at what listeners serve: none, services, all),
+cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan),
+rows (all in one answer; none: they are only counted; parts: the first, the others are left in the state folder, as told in more {token, count}),
+part (token, number: nothing but the rows of this part of what was left).
+Result: certificates {sha256: DER in base64} (as many as one answer may hold; the others are asked for afterwards),
+places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
+trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
+skipped [{path, reason, count}], left_over [folder], complete, privileged.
+"""
 
 import os
 import typing as t
@@ -19,23 +36,7 @@ _TRUST_FORMATS = ("nss", "jks", "jceks", "pkcs12")
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Scan this host; nothing is written but what the next scan is left with.
-
-    Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
-
-    args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), nice (how far to step back),
-    services (entries of the user's), known_bundles (their digests), known_certificates (the first digits of their digests in one text: their bytes are not wanted),
-    certificates (digests: nothing but the bytes of these is wanted, as far as they lie at the paths),
-    home (look into /home as well), store_passwords (tried in order, after none),
-    probe (look at what listeners serve: none, services, all),
-    cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan),
-    rows (all in one answer; none: they are only counted; parts: the first, the others are left in the state folder, as told in more {token, count}),
-    part (token, number: nothing but the rows of this part of what was left).
-    Result: certificates {sha256: DER in base64} (as many as one answer may hold; the others are asked for afterwards),
-    places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
-    trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
-    skipped [{path, reason, count}], left_over [folder], complete, privileged.
-    """
+    """Scan this host; nothing is written but what the next scan and the next parts are left with."""
     if args.get("part"):
         return parts.part_of(context.state, args["part"]["token"], args["part"]["number"], context.now())
     os.nice(args.get("nice") or 0)

@@ -16,6 +16,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TI
 RETURNED_LINES = 50
 MAX_FILE_SIZE = 2 << 20
 NICE = 10
+MAX_PROCESSES = 2
 
 
 def scan_request(
@@ -33,6 +34,7 @@ def scan_request(
         "max_file_size": args.get("max_file_size", MAX_FILE_SIZE),
         "max_seconds": args.get("max_seconds") or None,
         "nice": args.get("nice", NICE),
+        "max_processes": args.get("max_processes", MAX_PROCESSES),
         "services": list(args.get("services") or ()),
         "probe": args.get("probe") or "none",
         "known_bundles": list(known_bundles),

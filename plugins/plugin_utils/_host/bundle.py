@@ -33,7 +33,7 @@ _OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_se
 _SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
 _PROBING = ("endpoint/hello.py", "tls.py", *_in("services", "hello", "look", "probing", "starttls"))
 _SCAN = (
-    *_in("scan", "cache", "findings", "mounts", "parts", "paths_table", "patterns", "places", "readers", "reading", "scan", "walk"),
+    *_in("scan", "cache", "crew", "elsewhere", "findings", "mounts", "parts", "paths_table", "patterns", "places", "readers", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
     *_in("x509", "distinguished", "records"),
     "transaction/files.py",

@@ -20,6 +20,7 @@ from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import ke
 
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
+_MOST_PROCESSES = 64
 _NICEST = 19  # nice(2)
 _LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
 _SECOND_STEP = "link that leads out of the paths a second time"
@@ -39,6 +40,7 @@ class Options(t.NamedTuple):
     home: bool
     store_passwords: t.List[str]
     sought: findings.Sought
+    processes: int = 1  # that read
 
     @classmethod
     def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
@@ -52,13 +54,16 @@ class Options(t.NamedTuple):
             raise HostError(f"nice must be between 0 and {_NICEST!r}, got {args['nice']!r}")
         if args["cache_days"] < 0:
             raise HostError(f"cache_days must be a number of days, or 0 for none, got {args['cache_days']!r}")
+        processes = args.get("max_processes", 1)
+        if not 1 <= processes <= _MOST_PROCESSES:
+            raise HostError(f"max_processes must be between 1 and {_MOST_PROCESSES!r}, got {processes!r}")
         paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
         for path in paths or ():
             if not path.startswith(b"/") or b"\0" in path:
                 raise HostError(f"paths must be absolute, got {path_text(path)!r}")
         _check_passwords(args["store_passwords"])
         exclude = [path_bytes(text) for text in args["exclude"]]
-        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]), _sought(args))
+        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]), _sought(args), processes)
 
 
 def _sought(args: t.Dict[str, t.Any]) -> findings.Sought:
@@ -93,6 +98,7 @@ class Scan:
         self._found = findings.Findings(self._reader, self._ledger, run, tools, known, sought=options.sought)
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
+        self._walker.start = self._processes
         self._rules = rules
         self._resolver = mounts.Resolver(mounted)
         self._classes = places.Classes()
@@ -104,6 +110,19 @@ class Scan:
         self._counts: t.Dict[str, int] = {}
         self._wanted: t.Set[str] = set()  # certificates of the rows
         self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
+
+    def _processes(self, walker: walk.Walker) -> t.Any:
+        """Start processes that read, as many as are allowed and of use; None where one is enough or the system does not let us."""
+        number = min(self._options.processes, _processors())
+        if number < 2:
+            return None
+        from ansible_collections.certops.fleet.plugins.module_utils._host.scan import elsewhere  # noqa: PLC0415 - only for large trees
+
+        helper = elsewhere.Helper(self._options.max_file_size, self._options.store_passwords, self._options.sought)
+        try:
+            return elsewhere.started(number, helper, walker, self._reader)
+        except OSError:
+            return None
 
     def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
         """Look at the files and folders that services use, and at those that units and processes (`others`) name, wherever they lie."""
@@ -161,6 +180,7 @@ class Scan:
         """Walk the folders and follow the links."""
         self.folders()
         self.links()
+        self._walker.close()
 
     def folders(self) -> None:
         """Walk the paths that were given, or those of the table."""
@@ -210,7 +230,9 @@ class Scan:
         except walk.OutOfTimeError:
             self._left_over.update(self._walker.unfinished(folder))
             return False
-        return True
+        given_up = self._walker.take_given_up()
+        self._left_over.update(given_up)
+        return not given_up
 
     def _look(self, path: bytes) -> None:
         """Look at one file, once, unless a walk has done so."""
@@ -357,6 +379,10 @@ class Scan:
             **self._counts,
             "ssh_host_certificates": self._found.ssh_host_certificates,
         }
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _is_program(target: mounts.Target) -> bool:

@@ -40,6 +40,7 @@ def test_request_of_the_defaults() -> None:
         "max_file_size": 2 << 20,
         "max_seconds": None,
         "nice": 10,
+        "max_processes": 2,
         "services": [],
         "probe": "services",
         "known_bundles": ["ab"],
