@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
+from tempfile import TemporaryFile
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.parts import Parts, merge, other_parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.rest import NOT_SENT, not_in_it, rest, rest_request
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request, scan_result
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
@@ -23,6 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "max_file_size": {"type": "int", "default": 2097152},
     "max_seconds": {"type": "int", "default": 0},
     "nice": {"type": "int", "default": 10},
+    "max_processes": {"type": "int", "default": 2},
     "full": {"type": "bool", "default": False},
     "cache_days": {"type": "int", "default": 7},
     "return_certificates": {"type": "bool", "default": False},
@@ -44,57 +48,70 @@ rehearse()
 def scan(task: Task) -> dict[str, t.Any]:
     started = now()
     if not task.args["record"] or task.check_mode:
-        request = scan_request(task.args, (), keep=not task.check_mode)
-        answer = task.exchange("scan", request)
-        for part in _parts(task, request, answer, not_in_it(answer) if task.args["return_certificates"] else {}):
-            answer["certificates"].update(part)
+        wanted = "none" if not task.args["return_certificates"] else "all" if task.check_mode else "parts"
+        answer = _everything(task, scan_request(task.args, (), keep=not task.check_mode, rows=wanted))
         return _result(task, answer, recorded=False, twins=[])
     owned, problems = task.stated()
     with task.inventory() as inventory:
         inventory.check_writable()
         bundles = inventory.known_bundles()
         certificates = () if task.args["return_certificates"] else inventory.known_certificates(task.host)
-    try:
-        answer = _answer(task, scan_request(task.args, bundles, known_certificates=certificates, keep=True))
-    except BaseException as exc:  # the timeout of a task is no Exception
-        reason = silence(exc)
-        if reason is not None:
-            with task.inventory() as inventory:
-                inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned, run=task.run)
-        raise
-    with task.inventory() as inventory:
-        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned, run=task.run)
-        recorded = inventory.record_scan(record)
+    request = scan_request(task.args, bundles, known_certificates=certificates, keep=True, rows="parts")
+    with TemporaryFile() as file:  # without a name, so that nobody else can open it
+        more = Parts(file)
+        try:
+            answer, stored = (_everything(task, request), 0) if task.args["return_certificates"] else _stored(task, request, more)
+        except BaseException as exc:  # the timeout of a task is no Exception
+            reason = silence(exc)
+            if reason is not None:
+                with task.inventory() as inventory:
+                    inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned, run=task.run)
+            raise
+        partial = bool(task.args["paths"])
+        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=partial, stated=owned, run=task.run, more=more, stored=stored)
+        with task.inventory() as inventory:
+            recorded = inventory.record_scan(record)
     result = _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
     return {**result, "warnings": [*result["warnings"], *problems]}
 
 
-def _answer(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What the host says; certificates beyond one answer are stored part by part, or kept where everything is returned."""
+def _everything(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What the host says, in one, with every certificate: as large as it may be, because a play wants it."""
     answer = task.exchange("scan", request)
-    lacking = not_in_it(answer)
-    if lacking and not task.args["return_certificates"]:
-        with task.inventory() as inventory:
-            unknown = inventory.lacking_certificates(lacking)
-        lacking = {digest: path for digest, path in lacking.items() if digest in unknown}
-    for part in _parts(task, request, answer, lacking):
-        if task.args["return_certificates"]:
-            answer["certificates"].update(part)
-        else:
-            with task.inventory() as inventory:
-                inventory.add_certificates(part)
+    for part in other_parts(answer, lambda asked: task.exchange("scan", asked)):
+        merge(answer, part)
+    lacking = not_in_it(answer) if task.args["return_certificates"] else {}
+    sent = 0
+    for some in rest(lacking, lambda some: task.exchange("scan", rest_request(request, some))):
+        answer["certificates"].update(some)
+        sent += len(some)
+    _tell_not_sent(answer, len(lacking) - sent)
     return answer
 
 
-def _parts(task: Task, request: dict[str, t.Any], answer: dict[str, t.Any], lacking: dict[str, str]) -> t.Iterator[dict[str, str]]:
-    """The certificates that are lacking; those that the host does not send are said in its answer."""
-    left = len(lacking)
-    for part in rest(lacking, lambda some: task.exchange("scan", rest_request(request, some))):
-        left -= len(part)
-        yield part
-    if left:
+def _stored(task: Task, request: dict[str, t.Any], more: Parts) -> tuple[dict[str, t.Any], int]:
+    """What the host says, as much as one answer holds, and how many certificates were stored by then; the other rows are in C(more)."""
+    answer = task.exchange("scan", request)
+    stored = left = 0
+    for part in itertools.chain((answer,), other_parts(answer, lambda asked: task.exchange("scan", asked))):
+        lacking = not_in_it({**part, "certificates": answer["certificates"]})
+        with task.inventory() as inventory:
+            unknown = inventory.lacking_certificates(lacking)
+        left += len(unknown)
+        for some in rest({digest: lacking[digest] for digest in lacking if digest in unknown}, lambda some: task.exchange("scan", rest_request(request, some))):
+            left -= len(some)
+            with task.inventory() as inventory:
+                stored += inventory.add_certificates(some)
+        if part is not answer:
+            more.add(part)
+    _tell_not_sent(answer, left)
+    return answer, stored
+
+
+def _tell_not_sent(answer: dict[str, t.Any], count: int) -> None:
+    if count:
         answer["complete"] = False
-        answer["skipped"].append({"path": "/", "reason": NOT_SENT, "count": left})
+        answer["skipped"].append({"path": "/", "reason": NOT_SENT, "count": count})
 
 
 def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list[str]) -> dict[str, t.Any]:

@@ -11,7 +11,8 @@ author:
   - The certops.fleet developers (@certops)
 description:
   - Looks into the files of a host by their content, not by their names, and ties each certificate to the service that uses it.
-  - No package is needed on the host; Python 3.6 or later is enough. Nothing is written there but what O(cache_days) says.
+  - No package is needed on the host; Python 3.6 or later is enough. Nothing is written there but what O(cache_days) says,
+    and of a host with more than 5,000 places the rest of the answer, in a file that its user alone may read, until the controller has asked for it.
   - What was found is recorded in the inventory of the controller. What was not looked into is said.
 extends_documentation_fragment:
   - certops.fleet.attributes
@@ -51,6 +52,13 @@ options:
       - How far the scan steps back behind what else runs on the host, as C(nice) does it, from V(0) to V(19).
     type: int
     default: 10
+  max_processes:
+    description:
+      - How many processes of the host's may read files at the same time, from V(1) to V(64), in a scan that reads more than 2,000 files.
+        They are no more than the host has processors, step back as O(nice) says and end with the scan, which is the same with any number of them.
+      - With V(1) the scan is one process.
+    type: int
+    default: 2
   full:
     description:
       - Whether every file is read, also those that have not changed since the last scan.

@@ -51,6 +51,10 @@ class Task:
         self.greatest = 0  # MB of the host program
         self._folder = folder
 
+    def stated(self) -> tuple[None, list[str]]:
+        """Nothing: there is no Ansible inventory."""
+        return None, []
+
     def inventory(self) -> t.Any:
         return open_inventory(str(self._folder / "inventory.db"), now=lambda: datetime.now(timezone.utc))
 
@@ -96,9 +100,10 @@ def worker(tree: str, folder: str) -> None:
     before = peak()
     task = Task(pathlib.Path(tree), pathlib.Path(folder))
     result = scan(t.cast(t.Any, task))
+    after = peak()
     with task.inventory() as inventory:
         stored = sum(1 for _document in inventory.documents("certificates"))
-    print(f"{result['summary']['seconds']} s; host program {task.greatest} MB; worker {before} to {peak()} MB in {task.exchanges} exchanges;", end=" ")
+    print(f"{result['summary']['seconds']} s; host program {task.greatest} MB; worker {before} to {after} MB in {task.exchanges} exchanges;", end=" ")
     print(f"{stored} certificates stored, complete {result['complete']}, {len(repr(result))} bytes return to the play")
 
 

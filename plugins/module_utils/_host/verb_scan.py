@@ -1,7 +1,24 @@
 # Copyright (c) The certops.fleet developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at."""
+"""The verb `scan`: which certificates and keys lie on this host, who uses them, and what was not looked at.
+
+Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
+
+args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), nice (how far to step back),
+max_processes (that read), services (entries of the user's), known_bundles (their digests),
+known_certificates (the first digits of their digests in one text: their bytes are not wanted),
+certificates (digests: nothing but the bytes of these is wanted, as far as they lie at the paths),
+home (look into /home as well), store_passwords (tried in order, after none),
+probe (look at what listeners serve: none, services, all),
+cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan),
+rows (all in one answer; none: they are only counted; parts: the first, the others are left in the state folder, as told in more {token, count}),
+part (token, number: nothing but the rows of this part of what was left).
+Result: certificates {sha256: DER in base64} (as many as one answer may hold; the others are asked for afterwards),
+places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
+trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
+skipped [{path, reason, count}], left_over [folder], complete, privileged.
+"""
 
 import os
 import typing as t
@@ -9,7 +26,7 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context
 from ansible_collections.certops.fleet.plugins.module_utils._host.renewers import renewers
 from ansible_collections.certops.fleet.plugins.module_utils._host.run import run as run_command
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, paths, scan
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, mounts, parts, scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.services import processes, services
 from ansible_collections.certops.fleet.plugins.module_utils._host.services.processes import Running
 
@@ -19,22 +36,9 @@ _TRUST_FORMATS = ("nss", "jks", "jceks", "pkcs12")
 
 
 def run(args: Answer, context: Context) -> Answer:
-    """Scan this host; nothing is written but what the next scan is left with.
-
-    Paths are text as text.py writes it, times are epoch seconds, certificates are known by their SHA-256.
-
-    args: paths (null: those of paths_table.py), exclude (patterns), max_file_size (bytes), max_seconds (null: no end), nice (how far to step back),
-    services (entries of the user's),
-    known_bundles (their digests), known_certificates (the first digits of their digests in one text: their bytes are not wanted),
-    certificates (digests: nothing but the bytes of these is wanted, as far as they lie at the paths),
-    home (look into /home as well), store_passwords (tried in order, after none),
-    probe (look at what listeners serve: none, services, all),
-    cache_days (how long what files hold may be remembered, 0: nothing is), full (read every file all the same), keep (leave what was found for the next scan).
-    Result: certificates {sha256: DER in base64} (as many as one answer may hold; the others are asked for afterwards),
-    places, keys, bundles, locked, crls and requests (rows of places.py), services (services.py),
-    trust (rows of trust/stores.py), renewers (renewers.py), summary, problems [{path, reason}],
-    skipped [{path, reason, count}], left_over [folder], complete, privileged.
-    """
+    """Scan this host; nothing is written but what the next scan and the next parts are left with."""
+    if args.get("part"):
+        return parts.part_of(context.state, args["part"]["token"], args["part"]["number"], context.now())
     os.nice(args.get("nice") or 0)
     known = _known(args, context)
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run_command, known)
@@ -49,8 +53,8 @@ def run(args: Answer, context: Context) -> Answer:
     if known is not None and args["keep"]:
         known.left_over = looking.left_over
         known.save(context.state)
-    answer = paths.answered(looking, found, args)
-    answer["renewers"] = renewers.renewers_here()
+    answer = _rows(looking, args, context)
+    answer.update(services=found, renewers=renewers.renewers_here())
     _tell_trust(looking, answer)
     if args.get("probe", "none") != "none":
         _probe(looking, answer, running, args["probe"])
@@ -69,6 +73,22 @@ def _known(args: Answer, context: Context) -> t.Optional[cache.Cache]:
     return known
 
 
+def _rows(looking: scan.Scan, args: Answer, context: Context) -> Answer:
+    """Return the answer with as many rows as are wanted in it."""
+    known, mode = frozenset(args["known_bundles"]), args.get("rows", "all")
+    if mode == "all":
+        return looking.answer(known)
+    split = parts.split(looking.rows(known))
+    first, more = next(split), None
+    if mode == "parts":
+        more = parts.keep(context.state, split, context.now())
+    else:
+        for _part in split:
+            pass
+        first = {name: [] for name in parts.NAMES}
+    return dict(looking.rest(), more=more, **first)
+
+
 def _jdk_paths() -> t.List[bytes]:
     """Return where installed JDKs, the old and the new, have their trust store; not all of these paths exist."""
     try:
@@ -81,7 +101,7 @@ def _jdk_paths() -> t.List[bytes]:
 def _tell_trust(looking: scan.Scan, answer: Answer) -> None:
     """Tell what was added to trust stores and removed from them; imported only when there is something that may be one."""
     answer["trust"] = []
-    if answer["bundles"] or any(place["format"] in _TRUST_FORMATS for place in answer["places"]):
+    if looking.may_have_trust_store(_TRUST_FORMATS):
         from ansible_collections.certops.fleet.plugins.module_utils._host.trust import stores  # noqa: PLC0415
 
         answer["trust"], certificates = stores.told(looking.found)

@@ -16,14 +16,16 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import TI
 RETURNED_LINES = 50
 MAX_FILE_SIZE = 2 << 20
 NICE = 10
+MAX_PROCESSES = 2
 
 
 def scan_request(
-    args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *, known_certificates: t.Iterable[str] = (), keep: bool = False
+    args: t.Mapping[str, t.Any], known_bundles: t.Sequence[str], *, known_certificates: t.Iterable[str] = (), keep: bool = False, rows: str = "all"
 ) -> dict[str, t.Any]:
     """The arguments of the verb C(scan) from the options of the module, checked here already: a mistake in them is no silence of the host.
 
     Of the bundles and certificates that are known the host tells everything but the bytes. C(keep) lets the host leave what it found for the next scan.
+    C(rows) says how what was found is told: C(all) at once, in C(parts) that are asked for (rest.py), or C(none) of it.
     """
     request = {
         "paths": list(args["paths"]) or None,
@@ -32,6 +34,7 @@ def scan_request(
         "max_file_size": args.get("max_file_size", MAX_FILE_SIZE),
         "max_seconds": args.get("max_seconds") or None,
         "nice": args.get("nice", NICE),
+        "max_processes": args.get("max_processes", MAX_PROCESSES),
         "services": list(args.get("services") or ()),
         "probe": args.get("probe") or "none",
         "known_bundles": list(known_bundles),
@@ -40,6 +43,7 @@ def scan_request(
         "cache_days": args.get("cache_days") or 0,
         "full": bool(args.get("full")),
         "keep": keep,
+        "rows": rows,
     }
     Options.from_args(request)
     return request

@@ -34,7 +34,7 @@ _OTHER_SERVICES = _in("services", "service_exim", "service_prosody", "service_se
 _SERVICES = (*_in("services", "configuration", "entries", "instances", "processes", "services", "units"), *_WEB_SERVERS, *_OTHER_SERVICES)
 _PROBING = ("endpoint/hello.py", "tls.py", *_in("services", "hello", "look", "probing", "starttls"))
 _SCAN = (
-    *_in("scan", "cache", "findings", "mounts", "paths", "paths_table", "patterns", "places", "readers", "reading", "scan", "walk"),
+    *_in("scan", "cache", "crew", "elsewhere", "findings", "mounts", "parts", "paths_table", "patterns", "places", "readers", "reading", "scan", "walk"),
     *_in("stores", "contents", "embedded", "items", "java", "nss", "pkcs12", "pkcs7", "ssh"),
     *_in("x509", "distinguished", "records"),
     "transaction/files.py",
@@ -57,7 +57,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "inspect": (*_LOOKING, *_INSPECTION, "verb_inspect.py"),
     "outcome": (*_CHANGING, "verb_outcome.py"),
     "request": (*_CHANGING, *_INSPECTION, *_in("transaction", "csr", "material"), "verb_request.py"),
-    "install": (*_CHANGING, *_INSTALL, *_SCAN, "verb_install.py"),
+    "install": (*_CHANGING, *_INSTALL, *_SCAN, "scan/paths.py", "verb_install.py"),
     "discard": (*_CHANGING, "verb_discard.py"),
 }
 

@@ -33,6 +33,11 @@ class Coverage:
             unseen=frozenset(_trimmed(path) for path in (*passed, *refused, *result.texts("left_over"))),
         )
 
+    def joined(self, other: Coverage) -> Coverage:
+        """What both looked at; of the other's paths only those that say something new are kept, for there may be very many."""
+        new = () if "/" in self.unseen else (path for path in other.done if not self.saw(path))
+        return Coverage(done=self.done.union(new), unseen=self.unseen | other.unseen)
+
     def saw(self, path: str) -> bool:
         """Whether the scan would have found a file with this path: the nearest folder above it that is named decides."""
         if "/" in self.unseen:  # there were more than could be named

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan.parts import NAMES
 from ansible_collections.certops.fleet.plugins.module_utils._host.scan.paths_table import OUR_REASON
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
@@ -59,6 +61,8 @@ class Prepared:
     problems: tuple[str, ...]
     run: Run | None
     things: t.Callable[[], Things]
+    more: t.Callable[[], t.Iterator[Things]]  # of the rows that one answer has no room for, part by part
+    stored: int  # certificates that were stored before
 
 
 def prepare(record: ScanRecord) -> Prepared:
@@ -74,7 +78,13 @@ def prepare(record: ScanRecord) -> Prepared:
         problems=problems,
         run=record.run,
         things=functools.cache(functools.partial(_things, result)),
+        more=functools.partial(_more, record),
+        stored=record.stored,
     )
+
+
+def _more(record: ScanRecord) -> t.Iterator[Things]:
+    return (_things(Fields(dict(part), "result")) for part in record.more)
 
 
 def _things(result: Fields) -> Things:
@@ -106,6 +116,20 @@ def result_digest(result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
     return digest_of({**parts, "evidence": sorted(evidence)})
 
 
+def _whole_digest(record: ScanRecord, result: Fields, evidence: t.Sequence[tuple[str, str]]) -> str:
+    """The digest of a result, and where it came in parts of all of them; hosts tell what lies in files in an order of its own."""
+    digest = result_digest(result, evidence)
+    if not record.more:
+        return digest
+    whole = hashlib.sha256(digest.encode())
+    for part in record.more:
+        rows = Fields(dict(part), "result")
+        for name in NAMES:
+            for item in rows.items(name):
+                whole.update(f"{name} {_lasting(item, _FLEETING.get(name, ()))}\n".encode())
+    return whole.hexdigest()
+
+
 def _is_ours(item: t.Any) -> bool:
     return isinstance(item, dict) and item.get("reason") == OUR_REASON
 
@@ -128,7 +152,7 @@ def _scan_row(record: ScanRecord, result: Fields, evidence: t.Sequence[tuple[str
         "complete": complete,
         "partial": record.partial,
         "privileged": bool(result.flag("privileged")),
-        "digest": result_digest(result, evidence),
+        "digest": _whole_digest(record, result, evidence),
         "reason": None,
         "summary_json": result.json("summary"),
         "scope_json": canonical_json({name: clean_value(result.items(name)[:LIST_LIMIT]) for name in _SCOPE}),

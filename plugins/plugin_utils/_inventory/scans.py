@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.absences import keep_absences
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new, insert_row, present, upsert
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs import run_id
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared, Row
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import IDENTIFYING, Bundle, Prepared, Row, Things
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.text import clean_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Recorded, Run
@@ -53,7 +55,10 @@ def python_of(connection: sa.Connection, host: HostName) -> str | None:
 
 
 def record(connection: sa.Connection, prepared: Prepared, *, new_certificates: int) -> tuple[Recorded, Event | None]:
-    """Stores a scan whose certificates are stored already; the event is None for one that found what the last one found."""
+    """Stores a scan whose certificates are stored already; the event is None for one that found what the last one found.
+
+    Its rows may come in parts: whatever becomes of one of them, the transaction has all or nothing.
+    """
     time = prepared.scan["ended"]
     run = run_id(connection, prepared.run, time=prepared.scan["started"])
     host = host_id(connection, prepared.host, time=time)
@@ -128,25 +133,36 @@ def _select_last() -> sa.Select[t.Any]:
 def _put_result(connection: sa.Connection, prepared: Prepared, *, host: int, scan: int, last: _Last | None) -> tuple[tuple[str, ...], int]:
     """Writes the rows of a result; gives the problems and how many things in files are gone."""
     time = prepared.scan["ended"]
-    _put_bundles(connection, prepared.things().bundles, time=time)
+    things = prepared.things()
+    problems: list[str] = []
+    coverage = things.coverage
+    for part in itertools.chain((things,), prepared.more()):
+        problems += _put_things(connection, part, prepared.certificates, host=host, scan=scan, time=time)
+        coverage = coverage.joined(part.coverage)
+    gone = sum(_mark_gone(connection, schema.metadata.tables[name], coverage, host=host, scan=scan, time=time) for name in _SEEN_FILES)
+    # These are found without any walk. Who is not root sees less of the processes and their configuration than root did.
+    if prepared.scan["privileged"] or not (last and last.privileged):
+        for table in (schema.metadata.tables[name] for name in things.whole):
+            statement = table.update().where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None))
+            connection.execute(statement.values(gone_at=time))
+    return tuple(problems), gone
+
+
+def _put_things(connection: sa.Connection, things: Things, sent: t.Collection[str], *, host: int, scan: int, time: int) -> tuple[str, ...]:
+    """Writes the rows of a part of a result, as seen by this scan; gives the problems. C(sent) certificates are stored by now."""
+    _put_bundles(connection, things.bundles, time=time)
     seen = {"host_id": host, "scan_id": scan, "first_seen": time, "gone_at": None}
-    rows, problems = _stored(connection, prepared)
+    rows, problems = _stored(connection, things, sent)
     for table in map(schema.metadata.tables.__getitem__, _SEEN_TABLES):
         keep_absences(connection, table, rows[table.name], host=host, time=time)
         upsert(connection, table, [row | seen for row in rows[table.name]], keep=("first_seen",))
-    gone = sum(_mark_gone(connection, schema.metadata.tables[name], prepared, host=host, scan=scan) for name in _SEEN_FILES)
-    # These are found without any walk. Who is not root sees less of the processes and their configuration than root did.
-    if prepared.scan["privileged"] or not (last and last.privileged):
-        for table in (schema.metadata.tables[name] for name in prepared.things().whole):
-            statement = table.update().where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None))
-            connection.execute(statement.values(gone_at=time))
-    return problems, gone
+    return problems
 
 
-def _stored(connection: sa.Connection, prepared: Prepared) -> tuple[dict[str, tuple[Row, ...]], tuple[str, ...]]:
+def _stored(connection: sa.Connection, things: Things, sent: t.Collection[str]) -> tuple[dict[str, tuple[Row, ...]], tuple[str, ...]]:
     """The rows whose certificates are stored, and a problem for each that names one nobody ever sent."""
-    rows = dict(prepared.things().tables)
-    wanted = {row["certificate"] for row in rows["places"]} - set(prepared.certificates)
+    rows = dict(things.tables)
+    wanted = {row["certificate"] for row in rows["places"]}.difference(sent)
     lacking = wanted - present(connection, schema.certificates.c.sha256, wanted)
     lost = [row for row in rows["places"] if row["certificate"] in lacking]
     rows["places"] = tuple(row for row in rows["places"] if row["certificate"] not in lacking)
@@ -169,14 +185,14 @@ def _put_bundles(connection: sa.Connection, bundles: t.Sequence[Bundle], *, time
             insert_new(connection, schema.bundle_members, rows)
 
 
-def _mark_gone(connection: sa.Connection, table: sa.Table, prepared: Prepared, *, host: int, scan: int) -> int:
+def _mark_gone(connection: sa.Connection, table: sa.Table, coverage: Coverage, *, host: int, scan: int, time: int) -> int:
     """Marks what lay where the scan looked and was not seen by it."""
     keys = [column for column in table.primary_key if column.name != "host_id"]
     unseen = connection.execute(sa.select(*keys).where(table.c.host_id == host, table.c.scan_id != scan, table.c.gone_at.is_(None)))
-    gone = [{f"key_{name}": value for name, value in row.items()} for row in unseen.mappings() if prepared.things().coverage.saw(row["path"])]
+    gone = [{f"key_{name}": value for name, value in row.items()} for row in unseen.mappings() if coverage.saw(row["path"])]
     if gone:
         condition = [key == sa.bindparam(f"key_{key.name}") for key in keys]
-        connection.execute(table.update().where(table.c.host_id == host, *condition).values(gone_at=prepared.scan["ended"]), gone)
+        connection.execute(table.update().where(table.c.host_id == host, *condition).values(gone_at=time), gone)
     return len(gone)
 
 

@@ -169,19 +169,20 @@ class Inventory(AuditStore):
             prepared.things()  # here and not where others wait for the end of the transaction
         with self._write() as connection:
             certificates.add(connection, rows, names, time=prepared.scan["ended"])
-            recorded, event = scans.record(connection, prepared, new_certificates=len(rows))
+            recorded, event = scans.record(connection, prepared, new_certificates=len(rows) + prepared.stored)
             stated = self._put_stated(connection, scan.host, scan.stated)
             for each in filter(None, (event, stated)):
                 self._append(connection, each)
         return recorded
 
     @again
-    def add_certificates(self, told: t.Mapping[str, t.Any]) -> None:
-        """Stores certificates (base64 of DER by SHA-256) of a scan that is not recorded yet: what is large comes in parts."""
+    def add_certificates(self, told: t.Mapping[str, t.Any]) -> int:
+        """Stores certificates (base64 of DER by SHA-256) of a scan that is not recorded yet: what is large comes in parts. Gives how many are new."""
         rows, names = self._new_certificates(certificates.checked_certificates(told)[0])
         if rows:
             with self._write() as connection:
                 certificates.add(connection, rows, names, time=seconds(self._now()))
+        return len(rows)
 
     @again
     def record_endpoints(self, told: EndpointsRecord) -> EndpointsRecorded:

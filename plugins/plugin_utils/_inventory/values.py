@@ -68,7 +68,8 @@ class ScanRecord:
     """One answered scan: ``result`` is that of the verb ``scan``, ``evidence`` is the ``host`` part of the same answer.
 
     ``partial``: only some paths were asked for, so that it says nothing of the host as a whole. ``stated`` is None where the Ansible inventory was not read,
-    ``run`` where no run of a job asked for the scan.
+    ``run`` where no run of a job asked for the scan. ``more`` holds the rows that one answer has no room for, in parts that are gone through one by one;
+    ``stored`` is how many of its certificates were stored before it.
     """
 
     host: HostName
@@ -79,6 +80,8 @@ class ScanRecord:
     partial: bool = False
     stated: Stated | None = None
     run: Run | None = None
+    more: t.Iterable[t.Mapping[str, t.Any]] = ()
+    stored: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

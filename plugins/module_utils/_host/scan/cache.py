@@ -14,7 +14,6 @@ import contextlib
 import json
 import operator
 import os
-import stat
 import struct
 import typing as t
 import zlib
@@ -29,6 +28,7 @@ MOST_BYTES = 64 << 20  # of what all files that hold something hold
 _MARK = b"certops scan cache 2\n"
 _SETTLED = 2.0  # seconds; a file that was changed just now may be changed again without its times telling
 _KEY = struct.Struct("=QQQqq")
+KEY_SIZE = _KEY.size
 _NUMBERS = operator.attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 _FOLDER = struct.Struct("=QQIII")  # device, inode, how many files, how many of them hold something, bytes of that
 _HELD = struct.Struct("=II")  # which file of the folder, bytes of JSON
@@ -120,6 +120,10 @@ class Cache:
         """Forget the files of which this part is known."""
         self._forgotten = part
 
+    def has(self, identity: bytes) -> bool:
+        """Whether anything is known of the files of this folder."""
+        return identity in self._places
+
     def enter(self, identity: bytes) -> None:
         """From now on the files of this folder are looked at."""
         self._current = _Visit(identity, self._known(identity))
@@ -186,6 +190,16 @@ class Cache:
             return
         self._count(content)
         self._keep(status, key_of(status), content)
+
+    def remember_nothing(self, keys: bytes) -> None:
+        """Keep that the files of the folder with these keys, one behind the other, hold nothing."""
+        times = array("q", keys)
+        settled = (self._now - _SETTLED) * 1e9
+        for at in range(0, len(keys), KEY_SIZE):
+            first = at // times.itemsize
+            if max(times[first + 3], times[first + 4]) <= settled and self._files < MOST_FILES:
+                self._count(b"")
+                self._current.add(keys[at : at + KEY_SIZE], ())
 
     def load(self, state: bytes, days: float) -> None:
         """Take what an earlier scan left in the state folder, unless it is older than so many days."""
@@ -261,11 +275,7 @@ def _each(folder: Folder) -> t.Iterator[t.Tuple[bytes, bytes]]:
 
 
 def _read(path: bytes) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            raise OSError("it is not ours alone")
+    with files.open_own(path) as file:
         return file.read(2 * MOST_BYTES + MOST_FILES * _KEY.size)
 
 

@@ -140,8 +140,7 @@ class Findings:
                 self._known.repeat(status)
             return
         try:
-            again = seen.held is not None and not self._lacking(seen.held)
-            file = self._recalled(path, seen.status, seen.held or {}) if again else self._read(path, seen)
+            file = self._file(path, seen)
         except (OSError, reading.UnusableError) as exc:
             self._refused(path, exc)
             return
@@ -150,11 +149,32 @@ class Findings:
             self._identities[cache.identity_of(status)] = file
             file.settle()
 
+    def _file(self, path: bytes, seen: reading.Seen) -> File:
+        """Return what is in a file: as it is known, as another process has told, or as it is read now."""
+        if seen.held is not None and not self._lacking(seen.held):
+            return self._recalled(path, seen.status, seen.held)
+        if seen.told is None or not self._taken(seen.told):
+            return self.read(path, seen)
+        if self._known is not None:
+            self._known.remember(seen.status, seen.told.held)
+        return self._recalled(path, seen.status, seen.told.held)
+
+    def _taken(self, told: reading.Told) -> bool:
+        """Take the certificates that came with what another process told, as if read now; False where bytes are lacking for which there is room."""
+        for digest, length, content in told.certificates:
+            if digest in self.certificates or length > self._room:
+                self.withheld.update({digest} - self.certificates.keys())
+            elif content is None:
+                return False
+            else:
+                self._keep(digest, content)
+        return True
+
     def _refused(self, path: bytes, exc: Exception) -> None:
         reason = exc.reason if isinstance(exc, reading.UnusableError) else os.strerror(getattr(exc, "errno", None) or 5)
         self._ledger.problem(path, walk.VANISHED if isinstance(exc, FileNotFoundError) else reason)
 
-    def _read(self, path: bytes, seen: reading.Seen) -> File:
+    def read(self, path: bytes, seen: reading.Seen) -> File:
         """Read a file once more when it changed under our eyes; what changes all the time is kept as seen last, and told."""
         noted = self._ledger.noted
         for last in (False, True):

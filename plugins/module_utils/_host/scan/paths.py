@@ -17,9 +17,4 @@ def what_lies_at(args: Answer, context: Context, found: t.Sequence[Answer]) -> A
     looking = scan.Scan(scan.Options.from_args(args), mounts.read_mounts(), [context.state], run)
     looking.named(found, ())
     looking.walk()
-    return answered(looking, found, args)
-
-
-def answered(looking: scan.Scan, found: t.Sequence[Answer], args: Answer) -> Answer:
-    """Return the answer with the services that were found."""
     return dict(looking.answer(frozenset(args["known_bundles"])), services=found)

@@ -81,25 +81,23 @@ class Places:
         self._holders: t.Dict[str, t.List[str]] = {}
         self._bundles: t.Dict[str, Row] = {}
         self._readers: t.Any = None
-        self.places: t.List[Row] = []
-        self.keys: t.List[Row] = []
-        self.locked: t.List[Row] = []  # places, too: of stores that cannot be opened
-        self.crls: t.List[Row] = []
-        self.requests: t.List[Row] = []
 
-    def build(self, known_bundles: t.Container[str]) -> t.List[Row]:
-        """Fill the lists of rows and return the bundles, those that are known without their certificates."""
+    def rows(self, known_bundles: t.Container[str]) -> t.Iterator[t.Tuple[str, Row]]:
+        """Yield each row with the name of its list (parts.NAMES), once; there may be hundreds of thousands. Bundles that are known lack their certificates."""
         files = [self._found.files[path] for path in sorted(self._found.files)]
         for file in files:
             for key in file.keys:
                 if key.facts.spki is not None:
                     self._keys.setdefault(key.facts.spki, []).append((file, key.facts))
         for file in self._without_bundles(files):
-            self._file_places(file)
+            for row in self._file_places(file):
+                yield "places", row
         for file in files:
-            self._file_keys(file)
-            self._file_others(file)
-        return [dict(row, certificates=None) if digest in known_bundles else row for digest, row in sorted(self._bundles.items())]
+            for row in self._file_keys(file):
+                yield "keys", row
+            yield from self._file_others(file)
+        for digest, row in sorted(self._bundles.items()):
+            yield "bundles", dict(row, certificates=None) if digest in known_bundles else row
 
     def class_of(self, file: findings.File) -> str:
         """Return the class of what lies in a file that is no bundle."""
@@ -171,7 +169,7 @@ class Places:
         bundle = self._bundles.setdefault(digest, {"sha256": digest, "count": len(certificates), "certificates": certificates, "places": []})
         bundle["places"].append(place)
 
-    def _file_places(self, file: findings.File) -> None:
+    def _file_places(self, file: findings.File) -> t.Iterator[Row]:
         common = self._in_file(file)
         common.update(hard_links=file.status.st_nlink, size=file.status.st_size, ctime=file.status.st_ctime)
         for entry, held in enumerate(file.certificates):
@@ -179,7 +177,7 @@ class Places:
             if spki is not None:
                 self._holders.setdefault(spki, []).append(held.sha256)
             own = {"certificate": held.sha256, "entry": entry, "alias": held.alias, "format": held.format, "key": self._key_of(file, spki)}
-            self.places.append(dict(common, **own))
+            yield dict(common, **own)
 
     def _key_of(self, file: findings.File, spki: t.Optional[str]) -> t.Optional[Row]:
         """Return the key of a certificate: in the same file, else in the same folder, else anywhere."""
@@ -190,13 +188,13 @@ class Places:
         key_file, facts = min(held, key=lambda pair: (pair[0] is not file, os.path.dirname(pair[0].path) != folder, pair[0].path))
         return {"path": path_text(key_file.path), "spki": facts.spki, "encrypted": facts.encrypted}
 
-    def _file_keys(self, file: findings.File) -> None:
+    def _file_keys(self, file: findings.File) -> t.Iterator[Row]:
         if not file.keys:
             return
         common = dict(self._common(file.path, file.status), links=_texts(file.links), **self._who_reads(file))
         for entry, key in enumerate(file.keys):
             matches = _unique(self._holders.get(key.facts.spki or "", []))
-            self.keys.append(dict(common, entry=entry, alias=key.alias, matches=matches, **key.facts._asdict()))
+            yield dict(common, entry=entry, alias=key.alias, matches=matches, **key.facts._asdict())
 
     def _who_reads(self, file: findings.File) -> Row:
         if self._readers is None:
@@ -205,12 +203,11 @@ class Places:
             self._readers = readers.Readers()
         return t.cast(Row, self._readers.of(file.path, file.status))
 
-    def _file_others(self, file: findings.File) -> None:
-        if file.locked is not None:
-            self.locked.append(dict(self._in_file(file), format=file.locked.format, state="locked", reason=file.locked.reason))
+    def _file_others(self, file: findings.File) -> t.Iterator[t.Tuple[str, Row]]:
+        if file.locked is not None:  # a place, too
+            yield "locked", dict(self._in_file(file), format=file.locked.format, state="locked", reason=file.locked.reason)
         for entry, record in enumerate(file.records):
-            rows = self.crls if record.kind == "crl" else self.requests
-            rows.append(dict(self._in_file(file), entry=entry, format=record.format, **record.facts))
+            yield "crls" if record.kind == "crl" else "requests", dict(self._in_file(file), entry=entry, format=record.format, **record.facts)
 
     def _in_file(self, file: findings.File) -> Row:
         """What everything in a file that is no bundle has in common."""

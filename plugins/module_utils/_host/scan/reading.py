@@ -55,12 +55,20 @@ class UnusableError(ValueError):
         self.failure = failure
 
 
+class Told(t.NamedTuple):
+    """What another process has read: as the cache has it, and of each certificate that is asked for its digest, length and, unless that is too much, bytes."""
+
+    held: cache.Held
+    certificates: t.List[t.Tuple[str, int, t.Optional[bytes]]]
+
+
 class Seen(t.NamedTuple):
     """A file that may hold something: its content, None where it is to be read in pieces; or what it is known to hold since an earlier scan."""
 
     status: os.stat_result
     content: t.Optional[bytes]
     held: t.Optional[cache.Held] = None
+    told: t.Optional[Told] = None
 
 
 class Reader:
@@ -95,19 +103,24 @@ class Reader:
         self.unchanged += 1
         return Seen(status, None, held) if held else None
 
-    @contextlib.contextmanager
-    def folder(self, status: os.stat_result) -> t.Iterator[None]:
-        """Within it the files of this folder are looked at, and nothing else."""
-        if self._known is None:
-            yield
-            return
-        self._known.enter(cache.identity_of(status))
-        whole = False
-        try:
-            yield
-            whole = True
-        finally:
+    def knows(self, status: os.stat_result) -> bool:
+        """Whether an earlier scan has left anything of the files of this folder."""
+        return self._known is not None and self._known.has(cache.identity_of(status))
+
+    def enter(self, status: os.stat_result) -> None:
+        """From now on the files of this folder are looked at, and nothing else."""
+        if self._known is not None:
+            self._known.enter(cache.identity_of(status))
+
+    def leave(self, *, whole: bool) -> None:
+        """The folder has been looked at, to its end or not."""
+        if self._known is not None:
             self._known.leave(whole=whole)
+
+    def nothing_in(self, keys: bytes) -> None:
+        """Files of the folder hold nothing, as another process has seen; `keys` are theirs as the cache has them."""
+        if self._known is not None and keys:
+            self._known.remember_nothing(keys)
 
     def unchanged_ones(self, entries: t.List["os.DirEntry[t.Any]"]) -> t.Optional[t.List[t.Tuple["os.DirEntry[t.Any]", t.Union[Seen, UnusableError]]]]:
         """Return those of these files, the next of a folder, of which there is something to say; None where one is to be read, and so all are looked at."""

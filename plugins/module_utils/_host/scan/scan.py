@@ -8,17 +8,19 @@ import errno
 import math
 import os
 import stat
+import sys
 import time
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import HostError
-from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, findings, mounts, paths_table, places, reading, walk
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import cache, findings, mounts, parts, paths_table, places, reading, walk
 from ansible_collections.certops.fleet.plugins.module_utils._host.stores import items
 from ansible_collections.certops.fleet.plugins.module_utils._host.text import path_bytes, path_text
 from ansible_collections.certops.fleet.plugins.module_utils._host.x509 import keys
 
 _MOST_FILE_SIZE = 1 << 30
 _MOST_NAMED = 10000
+_MOST_PROCESSES = 64
 _NICEST = 19  # nice(2)
 _LONGEST_PASSWORD = 1000  # openssl reads 1024 bytes of a line
 _SECOND_STEP = "link that leads out of the paths a second time"
@@ -38,6 +40,7 @@ class Options(t.NamedTuple):
     home: bool
     store_passwords: t.List[str]
     sought: findings.Sought
+    processes: int = 1  # that read
 
     @classmethod
     def from_args(cls, args: t.Dict[str, t.Any]) -> "Options":
@@ -51,13 +54,16 @@ class Options(t.NamedTuple):
             raise HostError(f"nice must be between 0 and {_NICEST!r}, got {args['nice']!r}")
         if args["cache_days"] < 0:
             raise HostError(f"cache_days must be a number of days, or 0 for none, got {args['cache_days']!r}")
+        processes = args.get("max_processes", 1)
+        if not 1 <= processes <= _MOST_PROCESSES:
+            raise HostError(f"max_processes must be between 1 and {_MOST_PROCESSES!r}, got {processes!r}")
         paths = None if args["paths"] is None else [path_bytes(text) for text in args["paths"]]
         for path in paths or ():
             if not path.startswith(b"/") or b"\0" in path:
                 raise HostError(f"paths must be absolute, got {path_text(path)!r}")
         _check_passwords(args["store_passwords"])
         exclude = [path_bytes(text) for text in args["exclude"]]
-        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]), _sought(args))
+        return cls(paths, exclude, size, args["max_seconds"], bool(args["home"]), list(args["store_passwords"]), _sought(args), processes)
 
 
 def _sought(args: t.Dict[str, t.Any]) -> findings.Sought:
@@ -92,6 +98,7 @@ class Scan:
         self._found = findings.Findings(self._reader, self._ledger, run, tools, known, sought=options.sought)
         rules = walk.Rules(mounted, options.exclude, own, home=options.home)
         self._walker = walk.Walker(rules, self._reader, self._ledger, self._found.add, self._deadline)
+        self._walker.start = self._processes
         self._rules = rules
         self._resolver = mounts.Resolver(mounted)
         self._classes = places.Classes()
@@ -100,7 +107,22 @@ class Scan:
         self._alone: t.Set[bytes] = set()  # files that were looked at outside of any walk
         self._read_alone: t.Set[bytes] = set()  # those of them that were not refused
         self._left_over: t.Set[bytes] = set()
+        self._counts: t.Dict[str, int] = {}
+        self._wanted: t.Set[str] = set()  # certificates of the rows
         self._done: t.Set[bytes] = set()  # the paths that were asked for and walked to their end, or are not there
+
+    def _processes(self, walker: walk.Walker) -> t.Any:
+        """Start processes that read, as many as are allowed and of use; None where one is enough or the system does not let us."""
+        number = min(self._options.processes, _processors())
+        if number < 2:
+            return None
+        from ansible_collections.certops.fleet.plugins.module_utils._host.scan import elsewhere  # noqa: PLC0415 - only for large trees
+
+        helper = elsewhere.Helper(self._options.max_file_size, self._options.store_passwords, self._options.sought)
+        try:
+            return elsewhere.started(number, helper, walker, self._reader)
+        except OSError:
+            return None
 
     def named(self, services: t.Iterable[t.Dict[str, t.Any]], others: t.Iterable[bytes]) -> None:
         """Look at the files and folders that services use, and at those that units and processes (`others`) name, wherever they lie."""
@@ -158,6 +180,7 @@ class Scan:
         """Walk the folders and follow the links."""
         self.folders()
         self.links()
+        self._walker.close()
 
     def folders(self) -> None:
         """Walk the paths that were given, or those of the table."""
@@ -207,7 +230,9 @@ class Scan:
         except walk.OutOfTimeError:
             self._left_over.update(self._walker.unfinished(folder))
             return False
-        return True
+        given_up = self._walker.take_given_up()
+        self._left_over.update(given_up)
+        return not given_up
 
     def _look(self, path: bytes) -> None:
         """Look at one file, once, unless a walk has done so."""
@@ -308,22 +333,31 @@ class Scan:
         """Return the bytes of those certificates that are wanted, were asked for, and have room in one answer."""
         return {digest: base64.b64encode(der).decode() for digest, der in self._found.certificates.items() if digest in wanted}
 
+    def rows(self, known_bundles: t.Container[str]) -> t.Iterator[t.Tuple[str, t.Dict[str, t.Any]]]:
+        """Yield the rows of what was found in files, each with the name of its list, and count them."""
+        self._counts = dict.fromkeys(parts.NAMES, 0)
+        for name, row in places.Places(self._found, self._used, self._classes).rows(known_bundles):
+            self._counts[name] += 1
+            if name == "places":
+                self._wanted.add(row["certificate"])
+            elif name == "bundles":
+                self._wanted.update(row["certificates"] or ())
+            yield name, row
+
     def answer(self, known_bundles: t.Container[str]) -> t.Dict[str, t.Any]:
-        """Return the rows of all that was found and left out."""
-        table = places.Places(self._found, self._used, self._classes)
-        bundles = table.build(known_bundles)
-        wanted = {row["certificate"] for row in table.places}
-        wanted.update(digest for row in bundles for digest in row["certificates"] or ())
-        content = self.content(wanted)
+        """Return everything that was found and left out, in one."""
+        (rows,) = parts.split(self.rows(known_bundles), sys.maxsize)
+        return dict(self.rest(), **rows)
+
+    def may_have_trust_store(self, formats: t.Container[str]) -> bool:
+        """Whether a bundle was found, or a store of one of these formats."""
+        return self._counts["bundles"] > 0 or any(held.format in formats for file in self._found.files.values() for held in file.certificates)
+
+    def rest(self) -> t.Dict[str, t.Any]:
+        """Return what there is to be said behind the last of the rows."""
         return {
-            "certificates": content,
-            "places": table.places,
-            "keys": table.keys,
-            "bundles": bundles,
-            "locked": table.locked,
-            "crls": table.crls,
-            "requests": table.requests,
-            "summary": self._summary(table, certificates=len(wanted), bundles=len(bundles)),
+            "certificates": self.content(self._wanted),
+            "summary": self._summary(),
             "problems": self._ledger.problems(),
             "skipped": self._ledger.skipped(),
             "unseen": self._ledger.unseen(),
@@ -333,7 +367,7 @@ class Scan:
             "privileged": os.geteuid() == 0,
         }
 
-    def _summary(self, table: places.Places, *, certificates: int, bundles: int) -> t.Dict[str, t.Any]:
+    def _summary(self) -> t.Dict[str, t.Any]:
         twice = sum(os.path.dirname(path) in self._walker.folders for path in self._read_alone)
         return {
             "files": self._reader.files - twice,
@@ -341,15 +375,14 @@ class Scan:
             "folders": len(self._walker.folders),
             "bytes": self._reader.bytes,
             "seconds": round(time.monotonic() - self._started, 3),
-            "certificates": certificates,
-            "places": len(table.places),
-            "keys": len(table.keys),
-            "bundles": bundles,
-            "locked": len(table.locked),
-            "crls": len(table.crls),
-            "requests": len(table.requests),
+            "certificates": len(self._wanted),
+            **self._counts,
             "ssh_host_certificates": self._found.ssh_host_certificates,
         }
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _is_program(target: mounts.Target) -> bool:

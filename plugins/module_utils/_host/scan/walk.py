@@ -5,6 +5,7 @@
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import sys
@@ -21,6 +22,7 @@ _REFUSALS = tuple(os.strerror(number) for number in (errno.EACCES, errno.EPERM, 
 _LISTS_DESCRIPTORS = sys.version_info >= (3, 7)  # os.scandir
 _OURS = paths_table.OUR_PREFIX.decode() if _LISTS_DESCRIPTORS else paths_table.OUR_PREFIX  # as names are listed
 _MOST_NAMED = 8
+MANY = 2000  # files to be read before other processes help
 EXCLUDED = "excluded"
 NO_HOME = "home folders, looked into on request"
 TWICE = "folder that was looked at under another path"
@@ -129,21 +131,33 @@ class Walker:
         self._found = found
         self._deadline = deadline
         self._identities: t.Set[t.Tuple[int, int]] = set()
+        self.start: t.Optional[t.Callable[[Walker], t.Any]] = None  # starts processes that read (elsewhere.py), for many files; None where it does not
+        self._unread = 0
+        self._elsewhere: t.Any = None  # where files are read by other processes
+        self._given_up: t.Set[bytes] = set()
         self._stack: t.List[bytes] = []
 
     def walk(self, top: bytes, *, deep: bool = True) -> None:
         """Walk the folder `top`, a canonical path; raise OutOfTimeError with the rest of it in `unfinished`."""
         self._stack = [top]
-        while self._stack:
-            self.check_time()
-            path = self._stack.pop()
-            try:
-                self._folder(path, top, deep)
-            except OutOfTimeError:
-                self._stack.append(path)
-                raise
-            except OSError as exc:
-                self._ledger.problem(path, mounts.reason_of(exc))
+        try:
+            while self._stack:
+                self.check_time()
+                path = self._stack.pop()
+                try:
+                    self._folder(path, top, deep)
+                except OutOfTimeError:
+                    self._stack.append(path)
+                    raise
+                except OSError as exc:
+                    self._then(self._ledger.problem, path, mounts.reason_of(exc))
+            if self._elsewhere is not None:
+                self._elsewhere.finish()
+        except OutOfTimeError:
+            if self._elsewhere is not None:
+                self._elsewhere.drop()
+            self._stack.extend(self._given_up)
+            raise
 
     def unfinished(self, top: bytes) -> t.List[bytes]:
         """Return what is left of `top`: its folders of the first level that are not done, or itself."""
@@ -155,16 +169,44 @@ class Walker:
         if time.monotonic() > self._deadline:
             raise OutOfTimeError
 
+    def left(self) -> float:
+        """Return the seconds that are left, or raise OutOfTime."""
+        self.check_time()
+        return self._deadline - time.monotonic()
+
+    def close(self) -> None:
+        """End the processes that read."""
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+    def take_given_up(self) -> t.Set[bytes]:
+        """Return the folders that were not read to their end though there was time, since this was last asked."""
+        given_up, self._given_up = self._given_up, set()
+        return given_up
+
+    def give_up(self, path: bytes, reason: str) -> None:
+        """Note that nobody has read a folder to its end, and why, unless it is for lack of time."""
+        if reason:
+            self._ledger.problem(path, reason)
+        self.folders.discard(path)
+        self._given_up.add(path)
+
+    def _then(self, action: t.Callable[..., None], *given: t.Any, **named: t.Any) -> None:
+        """Do this when what comes before it is done."""
+        if self._elsewhere is None:
+            action(*given, **named)
+        else:
+            self._elsewhere.then(functools.partial(action, *given, **named))
+
     def _folder(self, path: bytes, top: bytes, deep: bool) -> None:
         descriptor = reading.open_folder(path)
         try:
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) in self._identities:
                 if path not in self.folders:
-                    self._ledger.skip(path, TWICE, top, folder=True)
+                    self._then(self._ledger.skip, path, TWICE, top, folder=True)
                 return
-            with contextlib.closing(_entries(descriptor, path)) as entries, self._reader.folder(status):
-                below = self._entries(path, top, descriptor, entries)
+            below = self._listed(path, top, descriptor, status)
             self._identities.add((status.st_dev, status.st_ino))
             self.folders.add(path)
         finally:
@@ -172,8 +214,21 @@ class Walker:
         if deep:
             self._stack.extend(self._wanted(path, top, below))
 
-    def _entries(self, path: bytes, top: bytes, descriptor: int, entries: t.Iterator["os.DirEntry[t.Any]"]) -> t.List[bytes]:
+    def _listed(self, path: bytes, top: bytes, descriptor: int, status: os.stat_result) -> t.List[bytes]:
         """Look at the files of a folder and return the names of its folders."""
+        new = None if self._reader.knows(status) else status
+        self._then(self._reader.enter, status)
+        whole = False
+        try:
+            with contextlib.closing(_entries(descriptor, path)) as entries:
+                below = self._entries(path, top, descriptor, new, entries)
+            whole = True
+        finally:
+            self._then(self._reader.leave, whole=whole)
+        return below
+
+    def _entries(self, path: bytes, top: bytes, descriptor: int, new: t.Optional[os.stat_result], entries: t.Iterator["os.DirEntry[t.Any]"]) -> t.List[bytes]:
+        """Do so part by part; `new` is the status of a folder of which nothing is known."""
         below: t.List[bytes] = []
         while True:
             some = list(itertools.islice(entries, _AT_ONCE))
@@ -185,15 +240,47 @@ class Walker:
             filtered = bool(self._rules.exclude)
             files = [entry for entry in files if not ((filtered or entry.name.startswith(_OURS)) and self._left_out(path, entry.name, top))]
             self.check_time()
+            if new is not None and self._reads_elsewhere(len(files)):
+                if files:
+                    self._elsewhere.look(path, new, top, [os.fsencode(entry.name) for entry in files])
+                continue
+            if self._elsewhere is not None:
+                self._elsewhere.finish()  # from here on nothing waits for its turn
             unchanged = self._reader.unchanged_ones(files)
             if unchanged is None:
                 self._look(path, top, descriptor, files)
             else:
                 for entry, known in unchanged:
-                    if isinstance(known, reading.Seen):
-                        self._found(_join(path, entry.name), known)
-                    else:
-                        self.refused(_join(path, entry.name), known, top)
+                    self.met(path, entry.name, known, top)
+
+    def _reads_elsewhere(self, count: int) -> bool:
+        """Whether other processes read so many files more: not before there are very many."""
+        self._unread += count
+        if self._elsewhere is None and self.start is not None and self._unread > MANY:
+            self._elsewhere, self.start = self.start(self), None
+        return bool(self._elsewhere)
+
+    def met(self, path: bytes, name: t.Union[str, bytes], seen: t.Union[reading.Seen, reading.UnusableError], top: bytes) -> None:
+        """Take what there is to be said of a file of a folder."""
+        if isinstance(seen, reading.Seen):
+            self._found(_join(path, name), seen)
+        else:
+            self.refused(_join(path, name), seen, top)
+
+    def read(self, path: bytes, top: bytes, names: t.Iterable[bytes]) -> None:
+        """Look at files of a folder that may be another one by now."""
+        for name in names:
+            try:
+                self.check_time()
+                seen = self._reader.look(_join(path, name), None)
+            except OutOfTimeError:
+                self.give_up(path, "")
+                raise
+            except (OSError, reading.UnusableError) as exc:
+                self.refused(_join(path, name), exc, top)
+                continue
+            if seen is not None:
+                self._found(_join(path, name), seen)
 
     def _look(self, path: bytes, top: bytes, descriptor: int, files: t.Iterable["os.DirEntry[t.Any]"]) -> None:
         """Look at files one by one."""
@@ -217,14 +304,14 @@ class Walker:
             elif entry.is_symlink():
                 self.links.append(_join(path, entry.name))
             elif not entry.is_file(follow_symlinks=False):
-                self._ledger.skip(_join(path, entry.name), "FIFO, socket or device", top)
+                self._then(self._ledger.skip, _join(path, entry.name), "FIFO, socket or device", top)
 
     def _left_out(self, path: bytes, name: t.Union[str, bytes], top: bytes) -> bool:
         full = _join(path, name)
         if os.fsencode(name).startswith(paths_table.OUR_PREFIX):
-            self._ledger.skip(full, paths_table.OUR_REASON, top)
+            self._then(self._ledger.skip, full, paths_table.OUR_REASON, top)
         elif self._rules.exclude.index(full) is not None:
-            self._ledger.skip(full, EXCLUDED, top)
+            self._then(self._ledger.skip, full, EXCLUDED, top)
         else:
             return False
         return True
@@ -236,7 +323,7 @@ class Walker:
             if reason is None:
                 yield full
             else:
-                self._ledger.skip(full, reason, top, folder=True)
+                self._then(self._ledger.skip, full, reason, top, folder=True)
 
     def refused(self, path: bytes, error: Exception, top: bytes) -> None:
         """Note why a file was not looked at."""

@@ -58,6 +58,17 @@ def read(path: bytes, limit: int = 8 << 20) -> bytes:
         return file.read(limit)
 
 
+def open_own(path: bytes) -> t.IO[bytes]:
+    """Open a regular file that is ours, and that nobody else may read or write; OSError for any other."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        file.close()
+        raise OSError("it is not ours alone")
+    return file
+
+
 def identity(path: bytes) -> t.Optional[Identity]:
     """Return which file the name `path` stands for (a link is not followed), None when there is none."""
     try:

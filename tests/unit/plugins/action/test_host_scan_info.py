@@ -159,6 +159,48 @@ def test_certificates_beyond_one_answer(record: bool, everything: bool, tmp_path
             assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
 
 
+@dataclass
+class PartialTask(AnsweringTask):
+    """A task whose host tells its places one by one, and is cut off before the last one where that is asked for."""
+
+    cut: bool = False
+
+    def exchange(self, _verb: str, args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:  # type: ignore[override]
+        places = [{"certificate": digest, "path": f"/tls/{number}.pem", "entry": 0} for number, digest in enumerate(sorted(SENT))]
+        if "part" in args:
+            if self.cut and args["part"]["number"] == 2:
+                raise self.failure
+            return {"places": [places[args["part"]["number"] + 1]], "_host": {}}
+        answer = super().exchange(_verb, args)
+        return answer if "certificates" in args else {**answer, "places": places[:1], "more": {"token": "t", "count": 3}}
+
+
+@pytest.mark.parametrize(("record", "everything"), [(True, False), (True, True), (False, True)])
+def test_rows_beyond_one_answer(record: bool, everything: bool, tmp_path: pathlib.Path) -> None:
+    """They are asked for and recorded, or returned; that a certificate does not come is said once."""
+    task = PartialTask(tmp_path / "inventory.db", record=record, everything=everything)
+    result = scan(t.cast(t.Any, task))
+    assert (result["complete"], result["passed_over"]) == (False, [{"path": "/", "reason": NOT_SENT, "count": 1}])
+    if everything:
+        assert {found["sha256"]: len(found["places"]) for found in result["certificates"]} == dict.fromkeys(sorted(SENT)[:-1], 1)
+    if record:
+        with task.inventory() as inventory:
+            assert [place["path"] for place in inventory.documents("places")] == [f"/tls/{number}.pem" for number in range(3)]
+            assert next(iter(inventory.documents("events")))["detail"]["new_certificates"] == 3
+
+
+def test_a_scan_that_is_cut_off_between_its_parts(tmp_path: pathlib.Path) -> None:
+    """It gave nothing, as far as the inventory knows: what was there stays there."""
+    scan(t.cast(t.Any, PartialTask(tmp_path / "inventory.db", ValueError())))
+    task = PartialTask(tmp_path / "inventory.db", FAILURES[-1], cut=True)
+    with pytest.raises(ExchangeError):
+        scan(t.cast(t.Any, task))
+    with task.inventory() as inventory:
+        assert [place["gone_at"] for place in inventory.documents("places")] == [None] * 3
+        (host,) = inventory.documents("hosts")
+    assert (host["last_scan"]["complete"], host["last_scan"]["reason"]) == (False, str(FAILURES[-1]))
+
+
 def test_a_summary_alone_asks_for_nothing_more(tmp_path: pathlib.Path) -> None:
     """Where nothing is recorded or returned, no certificate is needed."""
     task = AnsweringTask(tmp_path / "inventory.db", record=False)

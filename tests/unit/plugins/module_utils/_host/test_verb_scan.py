@@ -11,9 +11,11 @@ import subprocess
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 from ansible_collections.certops.fleet.plugins.module_utils._host import verb_scan
 from ansible_collections.certops.fleet.plugins.module_utils._host.base import Context, HostError
+from ansible_collections.certops.fleet.plugins.module_utils._host.scan import parts
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
 
 PARTS = (
@@ -126,6 +128,24 @@ class Verb(unittest.TestCase):
         answer = self.run_verb(paths=[self.top])
         self.assertNotIn(self.path("state/staged.key"), [row["path"] for row in answer["keys"]])
         self.assertIn({"path": self.path("state"), "reason": "kept by certops itself", "count": 1}, answer["skipped"])
+
+    def test_in_parts(self):
+        """What has no room in one answer is told by what is asked for afterwards: together it is what one answer would have told."""
+        with open(self.path("etc/inside.key"), "wb") as file:
+            file.write(made.key("ec", "other"))
+        whole = self.run_verb(probe="none")
+        with mock.patch.object(parts.split, "__defaults__", (1,)):
+            head = self.run_verb(rows="parts")
+        self.assertGreater(head["more"]["count"], 0)
+        found = {name: list(head[name]) for name in parts.NAMES}
+        for number in range(head["more"]["count"]):
+            for name, rows in self.run_verb(part={"token": head["more"]["token"], "number": number}).items():
+                found[name] += rows
+        self.assertEqual(found, {name: whole[name] for name in parts.NAMES})
+        self.assertEqual({**head["summary"], "seconds": 0}, {**whole["summary"], "seconds": 0})
+        counted = self.run_verb(rows="none")
+        self.assertEqual([counted[name] for name in parts.NAMES], [[]] * 6)
+        self.assertEqual((counted["summary"]["places"], counted["more"]), (len(whole["places"]), None))
 
     def test_refused(self):
         """Arguments that make no sense are a HostError."""

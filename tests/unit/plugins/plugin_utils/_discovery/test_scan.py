@@ -40,6 +40,7 @@ def test_request_of_the_defaults() -> None:
         "max_file_size": 2 << 20,
         "max_seconds": None,
         "nice": 10,
+        "max_processes": 2,
         "services": [],
         "probe": "services",
         "known_bundles": ["ab"],
@@ -48,6 +49,7 @@ def test_request_of_the_defaults() -> None:
         "cache_days": 7,
         "full": False,
         "keep": False,
+        "rows": "all",
     }
     assert Options.from_args(request).paths is None
 

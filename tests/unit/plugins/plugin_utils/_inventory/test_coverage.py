@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.coverage import Coverage
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 
 PATHS = st.lists(st.sampled_from("ab"), max_size=4).map(lambda names: "/" + "/".join(names))
 
@@ -41,3 +42,13 @@ def test_more_that_was_not_seen_never_makes_more_gone(done: set[str], unseen: se
     after = Coverage(done=frozenset(done), unseen=frozenset((*unseen, more)))
     assert before.saw(path) or not after.saw(path)
     assert not Coverage(done=frozenset(done), unseen=frozenset("/")).saw(path)
+
+
+def test_joined() -> None:
+    """What a part has read counts, and is kept only where nothing said so before: not once for each of a hundred thousand places."""
+    head = Coverage.from_result(Fields({"done": ["/etc"], "unseen": ["/etc/private"]}, "result"))
+    part = Coverage.from_result(Fields({"places": [{"path": path} for path in ("/etc/a", "/etc/private/b", "/opt/c")]}, "result"))
+    joined = head.joined(part)
+    assert joined.done == {"/etc", "/etc/private/b", "/opt/c"}
+    assert [joined.saw(path) for path in ("/etc/x", "/etc/private/b", "/etc/private/x", "/opt/c", "/opt/x")] == [True, True, False, True, False]
+    assert Coverage(frozenset(), frozenset({"/"})).joined(part).done == frozenset()

@@ -380,3 +380,34 @@ def test_whatever_a_host_answers(shared: Inventory, answer: t.Any, evidence: t.A
         shared.record_scan(ScanRecord(host=HostName("lab", "fuzzed"), started=now, ended=now, result=answer, evidence=evidence))
     for kind in ("hosts", "places", "keys", "services"):
         list(shared.documents(kind))
+
+
+def _in_parts(tools: t.Any, ders: t.Sequence[bytes], clock: t.Any, *, broken: bool = False) -> ScanRecord:
+    """A scan that tells one place in its answer and each of the others in a part of its own."""
+    whole = tools.answer(*ders)
+    more: list[t.Any] = [{"places": [place], "keys": None} for place in whole["places"][1:]] + ([{"places": [{"path": 1}]}] if broken else [])
+    return ScanRecord(tools.web, clock.time, clock.time, {**whole, "places": whole["places"][:1]}, {}, more=more, stored=5)
+
+
+def test_a_scan_in_parts(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """Every part is stored, the same again costs a row, and what a later one lacks is gone; its event counts what was stored before."""
+    ders = [tools.make_der(name) for name in "abcd"]
+    first = inventory.record_scan(_in_parts(tools, ders, clock))
+    assert (first.changed, first.new_certificates, first.gone) == (True, 9, 0)
+    clock.move(days=1)
+    assert inventory.record_scan(_in_parts(tools, ders, clock)).changed is False
+    clock.move(days=1)
+    assert inventory.record_scan(_in_parts(tools, ders[:3], clock)).gone == 1
+    assert [place["gone_at"] is not None for place in inventory.documents("places")] == [False, False, False, True]
+    assert [event["detail"]["new_certificates"] for event in inventory.documents("events")] == [9, 5]
+
+
+def test_a_part_that_is_none(inventory: Inventory, path: str, tools: t.Any, clock: t.Any) -> None:
+    """Nothing of the scan is there: no place of it, and what was there before is not gone."""
+    ders = [tools.make_der(name) for name in "ab"]
+    inventory.record_scan(_in_parts(tools, ders, clock))
+    clock.move(days=1)
+    with pytest.raises(InventoryError, match="places"):
+        inventory.record_scan(_in_parts(tools, [tools.make_der(name) for name in "cd"], clock, broken=True))
+    assert [gone for gone, _first, _last in _places(path).values()] == [False, False]
+    assert _raw(path, "SELECT count(*) FROM scans") == [(1,)]
