@@ -52,9 +52,13 @@ def as_it_was(connection: sa.Connection, time: int | None) -> t.Iterator[None]:
         yield
         return
     ctes = _ctes(connection.dialect.name, time)
+    made: dict[int, tuple[t.Any, t.Any]] = {}  # with the statement itself, so that no other gets its number
 
     def rewrite(_connection: t.Any, statement: t.Any, many: t.Any, one: t.Any, _options: t.Any) -> tuple[t.Any, t.Any, t.Any]:
-        return (statement.add_cte(*ctes) if isinstance(statement, sa.Select) else statement), many, one
+        if id(statement) not in made:
+            tables = {part.name for part in sa.sql.visitors.iterate(statement) if isinstance(part, sa.Table)}
+            made[id(statement)] = (statement, statement.add_cte(*(ctes[name] for name in ctes if name in tables)))
+        return made[id(statement)][1], many, one
 
     sa.event.listen(connection, "before_execute", rewrite, retval=True)
     try:
@@ -63,7 +67,7 @@ def as_it_was(connection: sa.Connection, time: int | None) -> t.Iterator[None]:
         sa.event.remove(connection, "before_execute", rewrite)
 
 
-def _ctes(dialect: str, time: int) -> list[t.Any]:
+def _ctes(dialect: str, time: int) -> dict[str, t.Any]:
     """Those of all tables whose rows tell of a time."""
     at = sa.literal(time, sa.BigInteger)
     made = {name: _came(name, column, dialect, at) for name, column in _CAME.items()}
@@ -71,7 +75,7 @@ def _ctes(dialect: str, time: int) -> list[t.Any]:
     made |= {"hosts": _hosts(dialect, at), "scans": _scans(dialect, at), "endpoints": _endpoints(dialect, at), "issuances": _issuances(dialect, at)}
     made |= {"bundle_members": _bundle_members(dialect, at), "assignments": _assignments(dialect, at), "host_ownership": _host_ownership(dialect, at)}
     made["imported"] = _imported(dialect, at)
-    return [statement.cte(name) for name, statement in made.items()]
+    return {name: statement.cte(name) for name, statement in made.items()}
 
 
 def _stored(name: str, dialect: str) -> t.Any:
@@ -112,14 +116,13 @@ def _hosts(dialect: str, at: Column) -> t.Any:
 
 
 def _scans(dialect: str, at: Column) -> t.Any:
-    """Their C(seen_until) is the end of the last scan with the same result until then."""
+    """Their C(seen_until) is the end of the last scan with the same result until then: to be looked for where there was one later."""
     scans = _stored("scans", dialect)
     again = scans.alias("again")
-    content = sa.func.coalesce(again.c.same_as, again.c.id).label("content")
-    last = sa.select(content, sa.func.max(again.c.ended).label("until")).where(again.c.digest.is_not(None), again.c.ended <= at).group_by(content)
-    seen = last.subquery("seen")
-    until = sa.case((scans.c.same_as.is_(None), seen.c.until))
-    return _changed(scans, seen_until=until).select_from(scans.outerjoin(seen, seen.c.content == scans.c.id)).where(scans.c.ended <= at)
+    same = sa.or_(again.c.id == scans.c.id, again.c.same_as == scans.c.id)
+    last = sa.select(sa.func.max(again.c.ended)).where(again.c.host_id == scans.c.host_id, same, again.c.ended <= at).scalar_subquery()
+    until = sa.case((scans.c.seen_until > at, last), else_=scans.c.seen_until)
+    return _changed(scans, seen_until=until).where(scans.c.ended <= at)
 
 
 def _endpoints(dialect: str, at: Column) -> t.Any:

@@ -79,11 +79,12 @@ def _following(issued: t.Sequence[tuple[str, str]], there: t.Container[str]) -> 
 
 
 class Successions:
-    """Of rows of places, asked host by host; of a host from which nothing has gone nothing more is read."""
+    """Of rows of places, asked host by host: they are told in that order, and what is known of one is forgotten with the next."""
 
     def __init__(self, connection: sa.Connection, now: int) -> None:
         self._connection = connection
         self._now = now
+        self._back: dict[int, dict[Key, list[int]]] | None = None
         self._host: int | None = None
         self._found: dict[Key, dict[str, str | None]] = {}
 
@@ -91,41 +92,36 @@ class Successions:
         """NAMES of a row of places."""
         if row["host_id"] != self._host:
             self._host = row["host_id"]
-            self._found = self._of_host({"host": self._host, "now": self._now})
+            self._found = self._of_host(row["host_id"])
         return self._found.get((row["path"], row["certificate"], row["alias"]), NOTHING)
 
-    def _of_host(self, host: dict[str, t.Any]) -> dict[Key, dict[str, str | None]]:
-        if self._connection.execute(_any_gone(), host).first() is None:
+    def _of_host(self, host: int) -> dict[Key, dict[str, str | None]]:
+        rows = self._connection.execute(_there(), {"host": host}).all()
+        if all(row.gone_at is None for row in rows):
             return {}
-        back = collections.defaultdict(list)
-        for key in self._connection.execute(_back(), host):
-            back[key.key_1, key.key_2, key.key_3].append(key.back_at)
+        back = self._came_back().get(host, {})
         stays = []
-        for row in self._connection.execute(_there(), host):
+        for row in rows:
             came = (row.first_seen, *back.get((row.path, row.certificate, row.alias), ()))
             stays.append(Stay(row.path, row.certificate, row.alias, row.entry, bool(row.is_ca), came, row.gone_at))
-        return successions(stays, [(row.name, row.certificate) for row in self._connection.execute(_issued(), host)])
+        return successions(stays, [(row.name, row.certificate) for row in self._connection.execute(_issued(), {"host": host})])
+
+    def _came_back(self) -> dict[int, dict[Key, list[int]]]:
+        """When places were there again, of all hosts: there are few."""
+        if self._back is None:
+            self._back = {}
+            absences = schema.absences.c
+            for row in self._connection.execute(schema.absences.select().where(absences.thing == "places", absences.back_at <= self._now)):
+                self._back.setdefault(row.host_id, {}).setdefault((row.key_1, row.key_2, row.key_3), []).append(row.back_at)
+        return self._back
 
 
 # Made once each: they are asked of every host.
-@functools.cache
-def _any_gone() -> sa.Select[t.Any]:
-    places = schema.places.c
-    return sa.select(places.gone_at).where(places.host_id == sa.bindparam("host"), places.gone_at.is_not(None)).limit(1)
-
-
 @functools.cache
 def _there() -> sa.Select[t.Any]:
     places, certificates = schema.places.c, schema.certificates.c
     columns = (places.path, places.certificate, places.alias, places.entry, places.first_seen, places.gone_at, certificates.is_ca)
     return sa.select(*columns).join(schema.certificates, certificates.sha256 == places.certificate).where(places.host_id == sa.bindparam("host"))
-
-
-@functools.cache
-def _back() -> sa.Select[t.Any]:
-    absences = schema.absences.c
-    wanted = (absences.host_id == sa.bindparam("host"), absences.thing == "places", absences.back_at <= sa.bindparam("now"))
-    return sa.select(absences.key_1, absences.key_2, absences.key_3, absences.back_at).where(*wanted)
 
 
 @functools.cache

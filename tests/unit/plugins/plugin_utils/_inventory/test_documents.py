@@ -17,6 +17,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignmen
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.imported import Listing
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.past import limits
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, InventoryError, Issuer, Run, seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
@@ -63,6 +64,14 @@ def test_documents_are_plain(full: Inventory, kind: str) -> None:
     documents = list(full.documents(kind))
     assert documents
     assert json.loads(json.dumps(documents, allow_nan=False)) == documents
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_asked_of_a_time(full: Inventory, tools: t.Any, clock: t.Any, kind: str) -> None:
+    """Now is told the same as of now, and before the first scan there was nothing; what cannot be told is in words."""
+    assert list(full.documents(kind, as_of=clock())) == list(full.documents(kind))
+    assert list(full.documents(kind, as_of=tools.START - timedelta(seconds=1))) == []
+    assert all(isinstance(text, str) for text in limits(kind))
 
 
 def test_certificates(full: Inventory, tools: t.Any) -> None:

@@ -9,14 +9,11 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.past import limits
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName, Stated
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
@@ -136,15 +133,6 @@ def test_certificates_and_issuances(inventory: Inventory, tools: t.Any, clock: t
             (days, document["status"], len(document["places"])) for document in inventory.documents("certificates", as_of=tools.START + timedelta(days=days))
         ]
     assert told == [(1, "ok", 0), (2, "warning", 1), (40, "expired", 1)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_can_be_asked_of_a_time(inventory: Inventory, tools: t.Any, clock: t.Any, kind: str) -> None:
-    """Now is told the same as of now, and before the first scan there was nothing."""
-    tools.record(inventory, _result(tools, [("/etc/a", 0, "0644")], ["/etc"], True), at=clock(), machine_id="m")
-    assert list(inventory.documents(kind, as_of=clock())) == list(inventory.documents(kind))
-    assert list(inventory.documents(kind, as_of=clock() - timedelta(seconds=1))) == []
-    assert all(isinstance(text, str) for text in limits(kind))
 
 
 def test_two_hosts_that_are_one(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:

@@ -29,7 +29,7 @@ from alembic.script import ScriptDirectory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, migrate, postgres, schema, sql
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, HostName, InventoryError, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, HostName, InventoryError, Run, ScanRecord
 
 FORK = multiprocessing.get_context("fork")
 ROLES = Path(__file__).parents[5] / "docs/postgresql_roles.sql"
@@ -48,7 +48,8 @@ def _open(url: str, **other: t.Any) -> contextlib.AbstractContextManager[Invento
 def _scan(url: str, host: HostName, result: dict[str, t.Any], start: t.Any) -> None:
     start.wait()
     with _open(url, actor="slice") as inventory:
-        inventory.record_scan(ScanRecord(host, _now(), _now(), result))
+        run = Run("nightly", "workflow job 1", part=host.name.partition("-")[0])
+        inventory.record_scan(ScanRecord(host, _now(), _now(), result, run=run))
 
 
 def _work(url: str, name: str, ders: list[bytes], tools: t.Any, start: t.Any) -> None:
@@ -92,6 +93,9 @@ def test_slices_of_workers_lose_nothing(url: str, backend: str, request: pytest.
         assert len([event for event in inventory.documents("events") if event["kind"] == "scan.recorded"]) == SLICES * workers * 2
         with inventory._read() as opened:
             assert opened.execute(sa.select(sa.func.count()).select_from(schema.scans)).scalar() == SLICES * workers * 2
+            assert opened.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar() == SLICES + 1
+        (run,) = inventory.documents("runs")
+        assert run["hosts_complete"] == SLICES * workers + 1
 
 
 def test_a_conflict_is_tried_again(inventory: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
