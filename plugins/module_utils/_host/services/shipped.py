@@ -52,7 +52,16 @@ def _opensearch(prefix: str, client: bool = False) -> t.List[Entry]:
     ]
 
 
-_MYSQL = {
+def _etcd(section: str, prefix: str) -> t.List[Entry]:
+    """Of a section of its YAML, of an option, and of a variable of its environment, which Debian and Red Hat have in a file."""
+
+    def names(setting: str) -> t.List[str]:
+        return [f"{section}.{setting}", f"{prefix}{setting}", f"etcd_{prefix}{setting}"]
+
+    return [{"certificate": names("cert_file"), "key": names("key_file")}, {"chain": names("trusted_ca_file")}]
+
+
+_MYSQL: Entry = {
     "syntax": "lines",
     "configuration_arguments": {"--defaults-file": ""},
     "reads_as": "mysql",
@@ -169,7 +178,11 @@ _SHIPPED: t.Sequence[Entry] = (
         _MYSQL,
         name="mysql",
         unit="mysqld.service",
-        reload="restart",
+        reload="restart",  # ALTER INSTANCE RELOAD TLS is refused where ssl_ca, of which mysqld makes one, did not sign the certificate
+        reads=dict(
+            _MYSQL["reads"],
+            files=[{"certificate": [*_mysql("ssl_cert"), "./server-cert.pem"], "key": [*_mysql("ssl_key"), "./server-key.pem"]}, *_MYSQL["reads"]["files"][1:]],
+        ),
     ),
     {
         "name": "slapd",
@@ -417,7 +430,7 @@ _SHIPPED: t.Sequence[Entry] = (
         "reload": "restart",
         "reads": {
             "files": [{"certificate": "tlscert", "key": "tlskey"}, {"chain": "tlscacert"}],
-            "ports": [_ports("hosts", 2376), _ports("h", None)],
+            "ports": [_ports("hosts", 2376), _ports("h", None), _ports("host", None)],
         },
     },
     {
@@ -461,13 +474,8 @@ _SHIPPED: t.Sequence[Entry] = (
         "unit": "etcd.service",
         "reload": "by_itself",
         "reads": {
-            "files": [
-                {"certificate": ["client_transport_security.cert_file", "cert_file"], "key": ["client_transport_security.key_file", "key_file"]},
-                {"certificate": ["peer_transport_security.cert_file", "peer_cert_file"], "key": ["peer_transport_security.key_file", "peer_key_file"]},
-                {"chain": ["client_transport_security.trusted_ca_file", "trusted_ca_file"]},
-                {"chain": ["peer_transport_security.trusted_ca_file", "peer_trusted_ca_file"]},
-            ],
-            "ports": [_ports("listen_client_urls", 2379), _ports("listen_peer_urls", 2380)],
+            "files": _etcd("client_transport_security", "") + _etcd("peer_transport_security", "peer_"),
+            "ports": [{"setting": [f"listen_{who}_urls", f"etcd_listen_{who}_urls"], "port": port} for who, port in (("client", 2379), ("peer", 2380))],
         },
     },
     {
@@ -495,7 +503,7 @@ _SHIPPED: t.Sequence[Entry] = (
                 {"certificate": "tls_server_config.cert_file", "key": "tls_server_config.key_file"},
                 {"chain": "tls_server_config.client_ca_file"},
             ],
-            "ports": [_ports("web.listen_address", port) for port in (9100, 9090, 9091, 9093, 9115, 9187, 9104)],
+            "ports": [_ports("web.listen_address", port) for port in (9100, 9090, 9091, 9093, 9115, 9187, 9104, 9117)],
         },
     },
     {
