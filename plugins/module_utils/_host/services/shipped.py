@@ -450,7 +450,7 @@ _SHIPPED: t.Sequence[Entry] = (
         },
     },
     {
-        "name": "kubelet",
+        "name": "kubelet",  # contract-tested, not run against the product
         "syntax": "yaml",
         "configuration_arguments": {"--config": ""},
         "unit": "kubelet.service",
@@ -479,7 +479,7 @@ _SHIPPED: t.Sequence[Entry] = (
         },
     },
     {
-        "name": "kube-apiserver",
+        "name": "kube-apiserver",  # contract-tested, not run against the product
         "syntax": "arguments",
         "reload": "by_itself",
         "reads": {
@@ -507,7 +507,7 @@ _SHIPPED: t.Sequence[Entry] = (
         },
     },
     {
-        "name": "elasticsearch",
+        "name": "elasticsearch",  # contract-tested, not run against the product
         "syntax": "yaml",
         "configuration_arguments": {"-Des.path.conf=": "elasticsearch.yml"},
         "argument": "org.elasticsearch",
@@ -520,7 +520,7 @@ _SHIPPED: t.Sequence[Entry] = (
         },
     },
     {
-        "name": "opensearch",
+        "name": "opensearch",  # contract-tested, not run against the product
         "syntax": "yaml",
         "configuration_arguments": {"-Dopensearch.path.conf=": "opensearch.yml"},
         "argument": "org.opensearch",
@@ -533,7 +533,7 @@ _SHIPPED: t.Sequence[Entry] = (
         },
     },
     {
-        "name": "grafana",
+        "name": "grafana",  # contract-tested, not run against the product
         "syntax": "lines",
         "configuration_arguments": {"--config": ""},
         "unit": "grafana-server.service",
