@@ -136,6 +136,8 @@ _SHIPPED: t.Sequence[Entry] = (
         "syntax": "exim",
         "configuration_arguments": {"-C": ""},
         "unit": "exim4.service",
+        "validate": ["exim", "-C", "{configuration}", "-bV"],
+        "validates": "syntax",
         "reload": "dies_on_error",
         "reads": {
             "files": [
