@@ -78,6 +78,21 @@ _MYSQL: Entry = {
     },
 }
 
+_LIBVIRT: Entry = {
+    "syntax": "lines",
+    "configuration_arguments": {"-f": "", "--config": ""},
+    "reload": "restart",
+    "reads": {
+        "files": [
+            {"certificate": ["cert_file", "/etc/pki/libvirt/servercert.pem"], "key": ["key_file", "/etc/pki/libvirt/private/serverkey.pem"]},
+            {"certificate": "/etc/pki/libvirt/clientcert.pem", "key": "/etc/pki/libvirt/private/clientkey.pem", "client": True},
+            {"certificate": "/etc/pki/qemu/server-cert.pem", "key": "/etc/pki/qemu/server-key.pem", "client": True},
+            {"chain": ["ca_file", "/etc/pki/CA/cacert.pem"]},
+        ],
+        "ports": [_ports("tls_port", 16514)],
+    },
+}
+
 FILE_DEFAULTS: Entry = {"certificate": [], "key": [], "chain": [], "folder": [], "store": [], "client": False, "when": {}}
 PORT_DEFAULTS: Entry = {"setting": [], "address": [], "port": None, "protocol": "tls", "when": {}}
 _TRUTHS = {True: ["true", "yes", "on", "1"], False: ["false", "no", "off", "0"]}  # what configurations write for them
@@ -408,22 +423,8 @@ _SHIPPED: t.Sequence[Entry] = (
         "loads_folder": True,
         "reads": {"files": [{"certificate": "certificate", "key": "key"}], "ports": [_ports("", 9090)]},
     },
-    {
-        "name": "libvirt",
-        "syntax": "lines",
-        "configuration_arguments": {"-f": "", "--config": ""},
-        "unit": "libvirtd.service",
-        "reload": "restart",
-        "reads": {
-            "files": [
-                {"certificate": ["cert_file", "/etc/pki/libvirt/servercert.pem"], "key": ["key_file", "/etc/pki/libvirt/private/serverkey.pem"]},
-                {"certificate": "/etc/pki/libvirt/clientcert.pem", "key": "/etc/pki/libvirt/private/clientkey.pem", "client": True},
-                {"certificate": "/etc/pki/qemu/server-cert.pem", "key": "/etc/pki/qemu/server-key.pem", "client": True},
-                {"chain": ["ca_file", "/etc/pki/CA/cacert.pem"]},
-            ],
-            "ports": [_ports("tls_port", 16514)],
-        },
-    },
+    dict(_LIBVIRT, name="libvirt", unit="libvirtd.service"),
+    dict(_LIBVIRT, name="virtproxyd", unit="virtproxyd.service"),  # contract-tested, not run against the product
     {
         "name": "docker",
         "syntax": "yaml",

@@ -194,7 +194,7 @@ WRITTEN = (
         [PAIR],
         {(5671, "tls")},
     ),
-    ("libvirt", "/etc/libvirt/libvirtd.conf", 'tls_port = "16514"\ncert_file = "/t/a.pem"\nkey_file = "/t/a.key"\n', (16514,), [PAIR], {(16514, "tls")}),
+    ("virtproxyd", "/etc/libvirt/virtproxyd.conf", 'cert_file = "/t/a.pem"\nkey_file = "/t/a.key"\n', (16514,), [PAIR], {(16514, "tls")}),
     (
         "docker",
         "/etc/docker/daemon.json",
