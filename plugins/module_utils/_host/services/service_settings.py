@@ -24,7 +24,7 @@ Row = t.Dict[str, t.Any]
 Bound = t.Optional[t.Set[t.Tuple[str, int]]]  # what the processes listen on, None when that cannot be seen
 _ROLES = ("certificate", "key", "chain", "folder", "store")
 _VARIABLE = re.compile(rb"\$(?:\{([\w.-]+)\}|\(([\w.-]+)\)|([A-Za-z_]\w*))")
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.]*://)?(?:(\[[0-9a-f:.]*\]|[0-9a-f:.]*|[^:\[\]\s/]*):)?([0-9]{1,5})(?:\s+(\S+))?/?")
+_ADDRESS = re.compile(r"(?:(?!http:)[a-z][a-z0-9+.]*://)?(?:(\[[0-9a-f:.]*\]|[0-9a-f:.]*|[^:\[\]\s/]*):)?([0-9]{1,5})(?:\s+(\S+))?/?")
 _KEY_ENDINGS = (b".key", b"key.pem")
 _REPLACED = 5  # variables in the values of variables
 _OPTION = re.compile(rb"--?([A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
@@ -140,14 +140,14 @@ class Rows:
             if not _applies(scope, row["when"]):
                 continue
             values = [value for setting in row["setting"] for value in scope.get(named(setting))]
-            for value in values:
-                found.update(dict.fromkeys(self._configured(value, scope, row)))
+            for place in b",".join(values).split(b","):
+                found.update(dict.fromkeys(self._configured(place, scope, row)))
             if not values and row["port"] is not None:
                 found.update(dict.fromkeys(self._usual(row)))
         return tuple(found)
 
     def _configured(self, value: bytes, scope: Scope, row: Row) -> t.Iterator[Listener]:
-        """Where a setting says that the service listens: `443`, `*:443`, `[::]:443`, `tcp://host:443`, `443 address`; nothing for a socket's path."""
+        """Where a setting says that the service listens: `443`, `*:443`, `[::]:443`, `tcp://host:443`, `443 address`; nothing for `http:` or a socket."""
         match = _ADDRESS.fullmatch(cleaned(value).decode("ascii", "replace").lower())
         if match is None or not 0 < int(match.group(2)) < 65536:
             return

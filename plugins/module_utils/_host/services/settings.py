@@ -24,6 +24,7 @@ _COMMENTS = (b"#", b";", b"//")
 _SETTING = re.compile(rb"([^\s=:]+)(?:\s*[=:]+\s*|\s+|$)(.*)", re.DOTALL)
 _QUOTED = re.compile(rb"<?\s*(?:\"([^\"]*)\"|'([^']*)')")
 _BEHIND = re.compile(rb"\s(?:[#;]|//).*\Z", re.DOTALL)
+_VARIABLE = re.compile(rb"(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*[A-Z][A-Z0-9_]*=")
 _FLOW_PAIR = re.compile(rb"([\w.-]{1,100})[\"']?:\s*([^,{}\[\]]+)")
 
 
@@ -220,13 +221,15 @@ def _files(path: bytes) -> t.List[bytes]:
 
 
 def _tree(settings: Settings, content: bytes, path: bytes) -> None:
-    """YAML, or JSON, which is told by its first sign."""
+    """YAML, or JSON, which is told by its first sign, or variables of an environment, which are told by the first line that is no comment."""
     if content.lstrip().startswith((b"{", b"[")):
         try:
             _json(settings, json.loads(content.decode("utf-8", "surrogateescape")), "", settings.root)
             return
         except (ValueError, RecursionError):
             settings.reader.findings.problem(f"{path_text(path)} is not understood: it is no JSON")
+    elif _VARIABLE.match(content):
+        _lines(settings, content, path)
     else:
         _yaml(settings, content)
 

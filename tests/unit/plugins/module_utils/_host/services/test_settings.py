@@ -116,6 +116,12 @@ class Languages(Case):
         self.assertEqual(scopes[0][1], {"a.b_c": [b"1", b"true"]})
         self.assertEqual(scopes[1][1], {"listen": [b""], "port": [b"3"]})
 
+    def test_environment(self):
+        """A file of variables stands where YAML is expected, too, as for etcd; text in YAML that looks like one is no variable."""
+        for text in (b"A_B=/x\n", b"\r\n# c\n\n  # d\nA_B='/x'\n", b'A_B="/x" # why\n'):
+            self.assertEqual(self.settings("yaml", text)[0][0][1], {"a_b": [b"/x"]}, text)
+        self.assertEqual(self.settings("yaml", b"a:\n  A=/x\nb: 1\n")[0][0][1], {"a": [b"A=/x"], "b": [b"1"]})
+
     def test_xml(self):
         """Attributes and texts are settings of their elements; a document type is refused."""
         scopes, _problems = self.settings("xml", XML, scopes=("host",))
@@ -139,6 +145,7 @@ class Languages(Case):
             b"a:\n".join(b" " * depth for depth in range(400)),
             b"#\n" * 50000,
             b" \n" * 50000,
+            b"\n" * 50000 + b"A",
             b"key = " + b" " * 8000 + b"#x\n",
             (b"a" * 8000 + b"\n") * 100,
             b"x = {" + b"a" * 8000 + b"}\n",
@@ -182,7 +189,9 @@ class Rows(Case):
             with self.subTest(value=value):
                 (use,) = self.found("lines", b"cert = /a.pem\nport = " + value + b"\n").uses
                 self.assertEqual(use.listeners, (Listener(address, port),))
-        for value in (b"0", b"65536", b"/run/x.sock", b"unix:///run/x", b"no"):
+        (use,) = self.found("lines", b"cert = /a.pem\nport = https://192.0.2.1:1,http://192.0.2.1:2, https://192.0.2.1:3\n").uses
+        self.assertEqual(use.listeners, (Listener("192.0.2.1", 1), Listener("192.0.2.1", 3)))
+        for value in (b"0", b"65536", b"/run/x.sock", b"unix:///run/x", b"http://192.0.2.1:80", b"no"):
             with self.subTest(value=value):
                 self.assertEqual(self.found("lines", b"cert = /a.pem\nport = " + value + b"\n").uses[0].listeners, ())
 

@@ -86,6 +86,23 @@ DEBIAN = (
         (7777,),
         [PAIR],
     ),
+    ("mysql", {"/etc/mysql/mysql.conf.d/mysqld.cnf": (None, "ssl-cert = /t/a.pem\nssl_key=/t/a.key\n")}, (3306, 33060), [PAIR]),
+    ("libvirt", {"/etc/libvirt/libvirtd.conf": (None, 'cert_file = "/t/a.pem"\nkey_file = "/t/a.key"\n')}, (16514,), [PAIR]),
+    (
+        "etcd",
+        {
+            "/etc/default/etcd": (
+                None,
+                """ETCD_CERT_FILE="/t/a.pem"
+ETCD_KEY_FILE=/t/a.key
+ETCD_LISTEN_CLIENT_URLS=https://127.0.0.1:2379,https://192.0.2.1:2378
+ETCD_LISTEN_PEER_URLS=http://127.0.0.1:2380
+""",
+            )
+        },
+        (2378, 2379, 2380),
+        [PAIR],
+    ),
 )
 LISTENERS = {
     "postfix": {(25, "smtp"), (465, "tls"), (587, "smtp")},
@@ -103,6 +120,9 @@ LISTENERS = {
     "ejabberd": {(5222, "xmpp"), (5223, "tls"), (5269, "xmpp-server"), (5443, "tls"), (5280, "tls")},
     "squid": {(3129, "tls")},
     "containerd": {(7777, "tls")},
+    "mysql": {(3306, "mysql")},
+    "libvirt": {(16514, "tls")},
+    "etcd": {(2378, "tls"), (2379, "tls")},
 }
 # Without a configuration in Debian's package, or at the places of Red Hat and SUSE: file, text, ports, pairs, listeners.
 WRITTEN = (
@@ -174,7 +194,7 @@ WRITTEN = (
         [PAIR],
         {(5671, "tls")},
     ),
-    ("libvirt", "/etc/libvirt/libvirtd.conf", 'tls_port = "16514"\ncert_file = "/t/a.pem"\nkey_file = "/t/a.key"\n', (16514,), [PAIR], {(16514, "tls")}),
+    ("virtproxyd", "/etc/libvirt/virtproxyd.conf", 'cert_file = "/t/a.pem"\nkey_file = "/t/a.key"\n', (16514,), [PAIR], {(16514, "tls")}),
     (
         "docker",
         "/etc/docker/daemon.json",
@@ -315,6 +335,25 @@ class Shipped(unittest.TestCase):
         self.put("/web.yml", None, "tls_server_config:\n  cert_file: a.pem\n  key_file: 'a.key'\n")
         argv = (b"node_exporter", b"--web.listen-address=:9101", b"--web.config.file=" + os.fsencode(self.root) + b"/web.yml")
         self.check(self.found("prometheus", (9101,), argv), [("/a.pem", "/a.key")], {(9101, "tls")})
+
+    def test_names_that_debian_gives(self):
+        """Debian's packages of prometheus have programs of their own names; dockerd has a long form of its option, too."""
+        self.put("/web.yml", None, "tls_server_config:\n  cert_file: /t/a.pem\n  key_file: /t/a.key\n")
+        web = b"--web.config.file=" + os.fsencode(self.root) + b"/web.yml"
+        for name, port in (("alertmanager", 9093), ("pushgateway", 9091), ("apache-exporter", 9117), ("mysqld-exporter", 9104)):
+            with self.subTest(name=name):
+                process = Process(7, 1, 33, f"prometheus-{name}", (b"x", web), f"prometheus-{name}.service", (("::", port),))
+                (service,) = find_services([all_shipped()["prometheus"]], [process])
+                self.check(service, [PAIR], {(port, "tls")})
+        self.put("/etc/docker/daemon.json", None, '{"tlscert": "/t/a.pem", "tlskey": "/t/a.key"}')
+        self.check(self.found("docker", (2377,), (b"dockerd", b"--host", b"tcp://127.0.0.1:2377")), [PAIR], {(2377, "tls")})
+
+    def test_mysql_by_what_it_made_itself(self):
+        """Without a setting mysqld serves the certificate that it made in its data folder."""
+        self.put("/etc/mysql/mysql.cnf", None, f"[mysqld]\ndatadir = {self.root}/d\n")
+        for name in ("server-cert.pem", "server-key.pem"):
+            self.put(f"/d/{name}", None, "")
+        self.check(self.found("mysql", (3306,)), [("/d/server-cert.pem", "/d/server-key.pem")], {(3306, "mysql")})
 
     def test_instances(self):
         """Each cluster of PostgreSQL is a service of its own, with the name that Debian gives it."""
