@@ -114,6 +114,7 @@ class Readers:
         self._accounts: t.Optional[t.List[Account]] = None
         self._groups: t.Set[int] = set()
         self._folders: t.Dict[bytes, Rights] = {}
+        self._found: t.Dict[t.Tuple[t.Tuple[t.Tuple[Rights, int], ...], int], t.List[str]] = {}  # many keys have the same rights, and so have their folders
         self._able: t.Dict[t.Tuple[Rights, int], t.Set[Account]] = {}
 
     def of(self, path: bytes, status: os.stat_result) -> Row:
@@ -128,7 +129,10 @@ class Readers:
             chain = [(own, _READ)] if status.st_nlink > 1 else [(own, _READ), *self._above(path)]
             if all(each.others & wanted for each, wanted in chain):
                 return dict(_row(()), everyone=True)
-            return _row(self._names(chain, status.st_uid))
+            key = (tuple(chain), status.st_uid)
+            if key not in self._found:
+                self._found[key] = self._names(chain, status.st_uid)
+            return _row(self._found[key])
         except (OSError, AclError):
             return {"readers": None, "readers_count": None, "everyone": None}
 

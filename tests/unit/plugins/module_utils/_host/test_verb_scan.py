@@ -133,6 +133,10 @@ class Verb(unittest.TestCase):
         """What has no room in one answer is told by what is asked for afterwards: together it is what one answer would have told."""
         with open(self.path("etc/inside.key"), "wb") as file:
             file.write(made.key("ec", "other"))
+        for module, name, value in ((verb_scan.processes, "process_paths", []), (verb_scan.services, "services_here", ([], verb_scan.Running([], [])))):
+            patch = mock.patch.object(module, name, return_value=value)
+            patch.start()
+            self.addCleanup(patch.stop)
         whole = self.run_verb(probe="none")
         with mock.patch.object(parts.split, "__defaults__", (1,)):
             head = self.run_verb(rows="parts")
