@@ -59,6 +59,8 @@ def read_export(path: str, mapping: Mapping, *, strict: bool) -> Export:
 def _put(found: dict[str, tuple[int, Imported]], number: int, imported: Imported) -> None:
     """The same certificate again, in another location: a row for each is what spreadsheets have."""
     first, before = found.setdefault(imported.identity, (number, imported))
+    if before is imported:
+        return
     if dataclasses.replace(before, locations=()) != dataclasses.replace(imported, locations=()):
         raise ImportedError(f"row {number} says something else of the same certificate as row {first}")
     locations = tuple(sorted({*before.locations, *imported.locations})[:LIST_LIMIT])
