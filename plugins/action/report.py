@@ -10,6 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, now, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.examine import audit_measures
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.assemble import assembled
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.files import write_report
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.requirements import Settings
@@ -28,7 +29,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def report(task: Task) -> dict[str, t.Any]:
     settings = Settings(**{field.name: task.args[field.name] for field in dataclasses.fields(Settings)})
     with task.inventory(create=task.check_mode) as inventory:
-        built, papers = assembled(inventory, settings, now())
+        built, papers = assembled(inventory, settings, now(), audit_measures(inventory, task.audit))
     paths = write_report(task.args["path"], built, papers, write=not task.check_mode)
     return {"changed": True, "paths": paths, "figures": built.figures}
 

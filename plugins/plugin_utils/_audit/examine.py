@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.copy_file import read_end
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.lines import read_lines
-from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import AuditError, AuditSettings
+from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import AuditError, AuditSettings, Target
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.signing import fingerprint, public_key_beside, refusal
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.chain import Anchor, Chain, Checkpoint, checkpoint_problems
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.checkpoints import anchors
@@ -87,7 +87,13 @@ def _targets(inventory: Inventory, settings: AuditSettings) -> t.Iterator[dict[s
     end, there = inventory.copies()
     for target in settings.targets:
         copy = there.get(target.name, Copy(target.name))
-        yield {"name": target.name, "last_seq": copy.events, "waiting": max(0, end.event - copy.events), "problem": copy.problem}
+        problem = copy.problem or (_gone(target) if target.kind == "path" and copy.events else None)
+        yield {"name": target.name, "last_seq": copy.events, "waiting": max(0, end.event - copy.events), "problem": problem}
+
+
+def _gone(target: Target) -> str | None:
+    """A file that was moved away, as by logrotate, or that another controller writes, is not there; so is one that somebody deleted."""
+    return None if read_end(target).event else f"the copy {target.path!r} is not there or holds no event, and had some"
 
 
 def of_copy(path: str, wanted: Wanted, known: t.Sequence[Anchor]) -> Examined:
@@ -139,12 +145,21 @@ def findings(examined: Examined, settings: AuditSettings, signers: tuple[str, ..
     told = []
     if not settings.targets:
         told.append("the audit log is not copied out of the database: set certops_audit.targets, or who can write the database can shorten the log unseen")
-    told += [f"audit target {each['name']!r} lacks {each['waiting']} events: {each['problem']}" for each in examined.targets if each["problem"]]
+    told += [f"audit target {each['name']!r}, which lacks {each['waiting']} events: {each['problem']}" for each in examined.targets if each["problem"]]
     if not examined.checkpoints:
         told.append("no checkpoint of the audit log is signed: set certops_audit.signing_key, or who can write the database can make the whole log anew unseen")
     elif not signers:
         told.append("nobody says which keys sign checkpoints: set certops_audit.signers, or any key counts")
     return told
+
+
+def audit_measures(inventory: Inventory, settings: AuditSettings) -> tuple[tuple[str, str, str], ...]:
+    """What the register says of the log: requirement, measure and value. Without verifying it, which takes as long as the log is."""
+    checkpoints, targets = inventory.checkpoints(), list(_targets(inventory, settings))
+    lacking = sum(each["waiting"] for each in targets)
+    copied = f"{len(targets)} targets, which lack {lacking} events" if targets else "none: nobody would see that it was shortened or made anew"
+    signed = f"{len(checkpoints)}, the last one on {str(iso_stored(checkpoints[-1].time))[:10]}" if checkpoints else "none"
+    return (("CMP-16", "places that the audit log is copied to", copied), ("CMP-16", "signed checkpoints of the audit log", signed))
 
 
 def _checkpoint(checkpoint: Checkpoint) -> dict[str, t.Any]:

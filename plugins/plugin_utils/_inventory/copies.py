@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import insert_new
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
 LEASE_SECONDS = 180  # longer than a target may take for a part
@@ -47,19 +48,22 @@ def copies(connection: sa.Connection) -> dict[str, Copy]:
     return {row.name: _copy(row) for row in connection.execute(table.select().order_by(table.c.name))}
 
 
-def claim(connection: sa.Connection, name: str, *, now: int) -> Copy | None:
-    """The target, for this run alone; None where another run is at it, or where it failed a moment ago."""
-    table = schema.audit_targets
-    row = connection.execute(table.select().where(table.c.name == name)).first()
-    there = Copy(name) if row is None else _copy(row)
+def free(connection: sa.Connection, name: str, *, now: int) -> Copy | None:
+    """The target; None where another run is at it, or where it failed a moment ago."""
+    there = copies(connection).get(name, Copy(name))
     if (there.until or 0) > now or (there.failed_at is not None and now - there.failed_at < RETRY_SECONDS):
         return None
+    return there
+
+
+def claim(connection: sa.Connection, name: str, *, now: int) -> Copy | None:
+    """The same, for this run alone from now on."""
+    insert_new(connection, schema.audit_targets, [{"name": name, "events_sent": 0, "checkpoints_sent": 0, "changed": now}])
+    there = free(connection, name, now=now)
+    if there is None:
+        return None
     claimed = dataclasses.replace(there, until=now + LEASE_SECONDS)
-    if row is None:
-        connection.execute(table.insert(), {"name": name, "events_sent": 0, "checkpoints_sent": 0, "claimed_until": claimed.until, "changed": now})
-    else:
-        connection.execute(table.update().where(table.c.name == name), {"claimed_until": claimed.until})
-    return claimed
+    return claimed if _update(connection, there, claimed, now=now) else None
 
 
 def advance(connection: sa.Connection, held: Copy, *, events: int, checkpoints: int, now: int) -> Copy | None:
@@ -83,6 +87,7 @@ def fail(connection: sa.Connection, held: Copy, problem: str, *, now: int) -> No
 
 
 def _update(connection: sa.Connection, held: Copy, after: Copy, *, now: int) -> bool:
+    """Nothing where somebody else has changed the lease meanwhile."""
     table = schema.audit_targets
     values = {
         "events_sent": after.events,

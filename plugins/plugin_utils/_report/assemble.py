@@ -11,12 +11,12 @@ from datetime import datetime
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.content import Report, build_report
-from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import NAMES, Paper, policy, standard
+from ansible_collections.certops.fleet.plugins.plugin_utils._report.papers import NAMES, Cell, Paper, policy, standard
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.register import Certificates, open_keys, register, subjects
 from ansible_collections.certops.fleet.plugins.plugin_utils._report.requirements import Settings
 
 
-def assembled(inventory: Inventory, settings: Settings, now: datetime) -> tuple[Report, tuple[Paper, ...]]:
+def assembled(inventory: Inventory, settings: Settings, now: datetime, measured: tuple[tuple[Cell, ...], ...] = ()) -> tuple[Report, tuple[Paper, ...]]:
     """What is written for an inventory. Raises ReportSettingsError or FuseError for settings that cannot be read, before the inventory is."""
     demanded = standard(settings)
     issuers = tuple(inventory.documents("issuers"))
@@ -25,5 +25,5 @@ def assembled(inventory: Inventory, settings: Settings, now: datetime) -> tuple[
     served = (endpoint for endpoint in inventory.documents("endpoints") if endpoint["sha256"])
     places = itertools.chain(inventory.documents("places"), served)
     report = build_report(inventory.documents("hosts"), passing, places, now, inventory.documents("services"), chains=inventory.chains())
-    held = register(settings, report, certificates, open_keys(inventory.documents("keys")))
+    held = register(settings, report, certificates, open_keys(inventory.documents("keys")), measured)
     return dataclasses.replace(report, documents=tuple(NAMES.items())), (policy(settings, issuers), demanded, held)

@@ -179,15 +179,15 @@ def _list(certificates: Certificates) -> t.Iterator[Block]:
         yield Paragraph(f"These are the {LISTED} that end first; {total - LISTED} more stand in places.csv beside this document.")
 
 
-def register(settings: Settings, report: Report, certificates: Certificates, open_keys: int = 0) -> Paper:
-    """The certificate register as of the day of the report."""
+def register(settings: Settings, report: Report, certificates: Certificates, open_keys: int = 0, measured: tuple[tuple[Cell, ...], ...] = ()) -> Paper:
+    """The certificate register as of the day of the report; C(measured) is what somebody else has measured."""
     day = report.generated[:10]
     scope = "It lists each certificate that is in use or installed once; trust stores, backups and other copies are in places.csv beside this document."
     blocks = (
         Paragraph(f"As of {day}: what the inventory held when this report was written. {scope}"),
         Paragraph("Approvers, business applications and applicable regulations are not in it."),
         Heading("Measured"),
-        Table(("Requirement", "Measure", "Value"), _measures(report, certificates.counts, open_keys)),
+        Table(("Requirement", "Measure", "Value"), (*_measures(report, certificates.counts, open_keys), *measured)),
         Heading("Certificates"),
         *_list(certificates),
     )

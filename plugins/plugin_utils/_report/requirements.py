@@ -196,7 +196,7 @@ POLICY: tuple[Requirement, ...] = (
         "Change and records",
         "Every change leaves an event before and after it in the audit log, which is kept until 2 years after the last of its certificates has ended.",
         ("BR 5.4.3", "PCI 10.2-10.5", "800-53 AU-2", "800-53 AU-9", "800-53 AU-10", "800-53 AU-11", "ISO 8.15", "ISO 5.28", "ISO 5.33"),
-        "the inventory writes the events; people keep it",
+        "the inventory writes the events, certops_audit signs and copies them; people keep the copies",
     ),
     Requirement(
         "CMP-17",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import sqlite3
 import types
@@ -19,9 +20,10 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store imp
 SPEC: dict[str, t.Any] = {"inventory": {"type": "str"}}
 
 
-def run(path: pathlib.Path, work: t.Callable[[Task], dict[str, t.Any]], *, check_mode: bool = False) -> dict[str, t.Any]:
+def run(path: pathlib.Path, work: t.Callable[[Task], dict[str, t.Any]], *, check_mode: bool = False, **variables: t.Any) -> dict[str, t.Any]:
     task = types.SimpleNamespace(args={"inventory": f"sqlite:///{path}"}, check_mode=check_mode, delegate_to=None)
-    return run_action(types.SimpleNamespace(_task=task), {}, SPEC, work)
+    templar = types.SimpleNamespace(template=lambda value: value)
+    return run_action(types.SimpleNamespace(_task=task, _templar=templar), variables, SPEC, work)
 
 
 def write_elsewhere(path: pathlib.Path) -> None:
@@ -85,3 +87,56 @@ def test_check_mode_makes_no_inventory(tmp_path: pathlib.Path) -> None:
 
     assert run(tmp_path / "inventory.db", work, check_mode=True)["hosts"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def write_event(task: Task) -> dict[str, t.Any]:
+    with task.inventory() as inventory:
+        inventory.append_event("test.event", subject="x")
+    return {"changed": True}
+
+
+def read_only(task: Task) -> dict[str, t.Any]:
+    with task.inventory() as inventory:
+        list(inventory.documents("events"))
+    return {}
+
+
+def targets(*paths: pathlib.Path) -> dict[str, t.Any]:
+    return {"targets": [{"name": f"target{number}", "path": str(path)} for number, path in enumerate(paths)]}
+
+
+def test_the_audit_log_is_copied_behind_a_task(tmp_path: pathlib.Path) -> None:
+    """With who asked, and why; a target that fails is a warning, and the task is what it was."""
+    audit = targets(tmp_path / "copy", tmp_path / "nowhere" / "copy")
+    result = run(tmp_path / "inventory.db", write_event, certops_audit=audit, certops_ticket="CHG1", awx_user_name="alice")
+    line = json.loads((tmp_path / "copy").read_text())
+    assert (line["kind"], line["actor"], line["ticket"]) == ("test.event", "alice", "CHG1")
+    assert result["changed"]
+    (warning,) = result["warnings"]
+    assert warning.startswith(f"audit target 'target1': the copy '{tmp_path}/nowhere/copy' of the audit log cannot be written: No such file")
+
+
+def test_the_log_of_a_task_that_failed_is_copied_too(tmp_path: pathlib.Path) -> None:
+    """What it did until then is done."""
+
+    def work(task: Task) -> dict[str, t.Any]:
+        write_event(task)
+        raise ValueError("host 'a': it said no")
+
+    with pytest.raises(AnsibleActionFail, match="host 'a': it said no"):
+        run(tmp_path / "inventory.db", work, certops_audit=targets(tmp_path / "copy"))
+    assert len((tmp_path / "copy").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("work", "check_mode"), [(read_only, False), (write_event, True)])
+def test_who_writes_nothing_copies_nothing(tmp_path: pathlib.Path, work: t.Callable[[Task], dict[str, t.Any]], check_mode: bool) -> None:
+    """Neither in check mode, nor with a right to read alone."""
+    run(tmp_path / "inventory.db", write_event)
+    run(tmp_path / "inventory.db", work, check_mode=check_mode, certops_audit=targets(tmp_path / "copy"))
+    assert not (tmp_path / "copy").exists()
+
+
+def test_settings_that_cannot_be_used(tmp_path: pathlib.Path) -> None:
+    """Are refused before anything is done."""
+    with pytest.raises(AnsibleActionFail, match=r"certops_audit.targets\[0\] must have exactly one of path, syslog, command, got none"):
+        run(tmp_path / "inventory.db", lambda _task: pytest.fail("it was begun"), certops_audit={"targets": [{"name": "a"}]})

@@ -185,7 +185,8 @@ def test_what_is_refused(args: dict[str, t.Any], message: str) -> None:
 
 
 def test_a_copy_that_is_not_there(log: Log) -> None:
-    """Is told."""
+    """Is told, and is a finding where it is known that there was one."""
     log.copy.unlink()
+    assert examined(log)["findings"] == [f"audit target 'file', which lacks 0 events: the copy '{log.copy}' is not there or holds no event, and had some"]
     with pytest.raises(AuditError, match=r"the copy '.*audit.jsonl' of the audit log cannot be read: No such file"):
         in_copy(log)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -24,6 +26,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate import 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import KeepError, Kept
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
 from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._certificate.conftest import Fleet, checked, openssl
 
@@ -580,3 +583,15 @@ def test_nonsense_with_a_request(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, 
         fleet.keep_looked(looked)
     assert message in str(caught.value)
     assert [event["kind"] for event in fleet.documents("events")] == ["certificate.change_begins", "certificate.change_ended"]
+
+
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_events_cannot_be_written(fleet: Fleet, looked_before: bool) -> None:
+    """Then nothing is changed on the host, and nothing is issued."""
+    looked = fleet.looked()
+    with contextlib.closing(sqlite3.connect(fleet.folder / "inventory.db")) as raw:
+        raw.execute("CREATE TRIGGER refused BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no event is taken'); END")
+    with pytest.raises(InventoryError, match="no event is taken"):
+        fleet.keep_looked(looked) if looked_before else fleet.keep()
+    assert fleet.verbs == ([] if looked_before else ["inspect"])
+    assert (list(fleet.tls.iterdir()), staged_keys(fleet), fleet.issuances()) == ([], [], [])

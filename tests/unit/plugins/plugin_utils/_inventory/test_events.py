@@ -13,8 +13,14 @@ import sqlite3
 import typing as t
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import migrate
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connection import ALONE, begin, open_engine
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor
 
 
 @pytest.fixture(name="chain")
@@ -71,3 +77,61 @@ def test_tampering_is_shown(chain: Inventory, path: str, statement: str, problem
         raw.executescript(statement)
     told = chain.verify_chain()
     assert all(text.startswith(problem) for text, problem in zip(told, problems, strict=True))
+
+
+ATTACKS = [
+    ("UPDATE events SET subject = 'x' WHERE seq = 2", "event 2 was altered"),
+    ("UPDATE events SET ticket = 'x' WHERE seq = 2", "event 2 was altered"),
+    ("DELETE FROM events WHERE seq = 2", "event 2 is missing"),
+    ("UPDATE events SET seq = 9 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; UPDATE events SET seq = 3 WHERE seq = 9", "event 2 was altered"),
+    ("DELETE FROM events WHERE seq > 2", "the log ends with event 2, and the checkpoint of event 4 names event 4: events 3 to 4 are missing"),
+    ("DELETE FROM events", "the log is empty, and the checkpoint of event 4 names event 4: events 1 to 4 are missing"),
+]
+
+
+@pytest.mark.parametrize(("statement", "problem"), ATTACKS)
+def test_attacks_on_both_databases(chain: Inventory, url: str, statement: str, problem: str) -> None:
+    """By somebody who may write every table, after a checkpoint."""
+    due = chain.checkpoint_due(events=4, hours=1)
+    assert due is not None
+    assert chain.add_checkpoint(due)
+    assert not chain.add_checkpoint(due)  # another run was faster
+    engine = open_engine(locate(url, environ={}))
+    with engine.begin() as raw:
+        for part in statement.split("; "):
+            raw.exec_driver_sql(part)
+    engine.dispose()
+    assert problem in chain.verify_chain()
+
+
+def test_lines_of_an_older_release(url: str, clock: t.Any) -> None:
+    """Keep their hash, and the chain goes on behind them. What the new columns say of them was not there."""
+    engine = open_engine(locate(url, environ={}))
+    with open_inventory(url, now=clock, actor="tester") as inventory:
+        inventory.append_event("test.old", subject="x")
+    old = {"seq": 1, "time": int(clock().timestamp()), "actor": "root@ctrl", "kind": "test.old", "namespace": None, "host": None}
+    old |= {"subject": "x", "detail": "{}", "previous": "0" * 64}
+    digest = hashlib.sha256(json.dumps(old, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    with begin(engine, ALONE, path=url) as raw:
+        config = migrate.configuration(raw)
+        command.downgrade(config, "0008")
+        raw.exec_driver_sql("DELETE FROM events")
+        raw.execute(
+            sa.text("INSERT INTO events VALUES (:seq, :time, :actor, :kind, :namespace, :host, :subject, :detail, :previous, :hash)"), old | {"hash": digest}
+        )
+    with open_inventory(url, now=clock, actor=Actor("alice", "awx_user_name", "awx@ee", "7", "CHG1", "why")) as inventory:
+        inventory.append_event("test.new", subject="y")
+        assert inventory.verify_chain() == ()
+        (_first, last) = inventory.documents("events")
+        assert [last[name] for name in ("actor", "actor_known", "account", "job", "ticket", "reason")] == [
+            "alice",
+            "awx_user_name",
+            "awx@ee",
+            "7",
+            "CHG1",
+            "why",
+        ]
+        with begin(engine, ALONE, path=url) as raw:
+            raw.exec_driver_sql("UPDATE events SET reason = 'x' WHERE seq = 1")
+        assert inventory.verify_chain() == ("event 1 was altered",)
+    engine.dispose()

@@ -14,8 +14,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -287,8 +289,8 @@ def _denied(cluster: t.Any, database: str, user: str, statement: str) -> bool:
     return "permission denied" in str(error.value) or "must be owner" in str(error.value)
 
 
-def test_roles_have_the_rights_that_they_need_and_no_more(cluster: t.Any, server: str, tools: t.Any) -> None:
-    """The writer records and cannot rewrite, the reader reads, the auditor reads events alone."""
+def _with_roles(cluster: t.Any, server: str) -> dict[str, str]:
+    """A URL for each role."""
     database = _database(server)
     for _again in range(2):
         cluster.sql(ROLES.read_text(), database=database)
@@ -297,6 +299,12 @@ def test_roles_have_the_rights_that_they_need_and_no_more(cluster: t.Any, server
         user = f"{role}_{database}"
         cluster.sql(f"CREATE ROLE {user} LOGIN IN ROLE certops_{role}")
         urls[role] = cluster.url(database, user=user)
+    return urls
+
+
+def test_roles_have_the_rights_that_they_need_and_no_more(cluster: t.Any, server: str, tools: t.Any) -> None:
+    """The writer records and cannot rewrite, the reader reads, the auditor reads events alone."""
+    database, urls = _database(server), _with_roles(cluster, server)
     der = tools.make_der("roles")
     with _open(urls["writer"]) as inventory:
         inventory.check_writable()
@@ -316,6 +324,41 @@ def test_roles_have_the_rights_that_they_need_and_no_more(cluster: t.Any, server
         assert _denied(cluster, database, f"writer_{database}", statement)
     for statement in ("CREATE TABLE mine (id int)", "INSERT INTO hosts VALUES (9, 'x', 'x', 0)", "ALTER TABLE events DISABLE TRIGGER ALL"):
         assert _denied(cluster, database, f"reader_{database}", statement)
+
+
+def test_rights_on_checkpoints_and_copies(cluster: t.Any, server: str) -> None:
+    """The writer adds and copies, the auditor reads, and to remove events is for the owner."""
+    urls = _with_roles(cluster, server)
+    with _open(urls["writer"]) as inventory:
+        inventory.append_event("test.event", subject="x")
+        due = inventory.checkpoint_due(events=1, hours=1)
+        assert due is not None
+        assert inventory.add_checkpoint(due)
+        held = inventory.claim_copy("file")
+        assert held is not None
+        assert inventory.claim_copy("file") is None
+        after = inventory.advance_copy(held, events=1, checkpoints=1)
+        assert after is not None
+        assert inventory.release_copy(after)
+        with pytest.raises(InventoryError, match="cannot be written: the user lacks a right"):
+            inventory.remove_events(due)
+    with _open(urls["auditor"], missing="refuse") as inventory:
+        assert (inventory.verify_chain(), inventory.copies()[1]["file"].events) == ((), 1)
+    for statement in ("UPDATE checkpoints SET time = 0", "DELETE FROM checkpoints", "DELETE FROM audit_targets"):
+        assert _denied(cluster, _database(server), f"writer_{_database(server)}", statement)
+
+
+def test_one_of_many_runs_is_at_a_target(cluster: t.Any, server: str) -> None:
+    """However many ask for it at the same moment."""
+    start = threading.Barrier(8)
+
+    def claim(_number: int) -> bool:
+        with _open(server) as inventory:
+            start.wait()
+            return inventory.claim_copy("file") is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(8))) == 1
 
 
 def test_a_migration_is_for_the_owner(cluster: t.Any) -> None:
