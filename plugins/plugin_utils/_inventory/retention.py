@@ -19,7 +19,9 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_GONE = ("places", "locked_stores", "records", "bundle_places", "keys", "trust_stores", "services", "renewers", "endpoints")
+_GONE = ("places", "locked_stores", "records", "bundle_places", "keys", "trust_stores", "services", "renewers", "endpoints", "imported")
+# What the past was like until a time, see C(past).
+_PAST = {"absences": "back_at", "endpoint_pasts": "until", "host_ownership_pasts": "until"}
 
 
 def boundary(connection: sa.Connection, *, before: int, expired_before: int, sent: int | None) -> Checkpoint | None:
@@ -44,8 +46,11 @@ def remove_events(connection: sa.Connection, to: Checkpoint) -> tuple[int, Event
 
 def remove_history(connection: sa.Connection, *, before: int) -> dict[str, int]:
     """How many rows of each table went: what has been gone since before a time, scans that nothing refers to, and bundles and certificates that are nowhere."""
-    counts = {name: _delete(connection, schema.metadata.tables[name], schema.metadata.tables[name].c.gone_at < before) for name in _GONE}
+    old = {**dict.fromkeys(_GONE, "gone_at"), **_PAST}
+    counts = {name: _delete(connection, schema.metadata.tables[name], schema.metadata.tables[name].c[column] < before) for name, column in old.items()}
     counts["scans"] = _old_scans(connection, before)
+    unused = ~sa.exists().where(schema.scans.c.run_id == schema.runs.c.id)
+    counts["runs"] = _delete(connection, schema.runs, schema.runs.c.began < before, unused)
     nowhere = ~sa.exists().where(schema.bundle_places.c.bundle == schema.bundles.c.sha256)
     gone = list(connection.execute(sa.select(schema.bundles.c.sha256).where(nowhere, schema.bundles.c.first_seen < before)).scalars())
     for part in parts(gone):

@@ -22,7 +22,8 @@ def test_nights(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
         for _night in range(4):
             tools.record(inventory, result, at=clock.move(days=1))
     clock.move(days=100)
-    before = (list(inventory.documents("hosts")), [place for place in inventory.documents("places") if not place["gone_at"]])
+    # What a place replaced is forgotten with it.
+    before = (list(inventory.documents("hosts")), [place | {"replaces": None} for place in inventory.documents("places") if not place["gone_at"]])
     assert inventory.remove_history(before=clock(), check=True)["scans"] == 10
     assert _count(inventory, "scans") == 12
     counts = inventory.remove_history(before=clock())
@@ -60,3 +61,12 @@ def test_many(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
     counts = inventory.remove_history(before=clock.move(days=1))
     assert (counts["bundle_places"], counts["bundles"], counts["certificates"]) == (600, 600, 3)
     assert _count(inventory, "bundles") == 0
+
+
+def test_the_past_goes_too(inventory: Inventory, tools: t.Any, clock: t.Any) -> None:
+    """When something was gone that came back long ago."""
+    result = tools.answer(tools.make_der("back"))
+    for seen in (result, tools.answer(), result):
+        tools.record(inventory, seen, at=clock.move(days=1))
+    assert inventory.remove_history(before=clock.time) == {"scans": 2}
+    assert inventory.remove_history(before=clock.move(days=2)) == {"absences": 1}
