@@ -21,6 +21,7 @@ INTERNAL = {
     "DigestsError",
     "FlagsError",
     "JavaError",
+    "LostError",
     "OutOfTimeError",
     "StarttlsError",
     "UnusableError",
