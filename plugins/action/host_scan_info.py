@@ -14,7 +14,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import silence
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord, SilentHost, UnavailableError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "paths": {"type": "list", "elements": "str", "default": []},
@@ -31,6 +31,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict"},
     "store_passwords": {"type": "list", "elements": "str", "no_log": True},
     "inventory": {"type": "str"},
+    "spool": {"type": "path"},
 }
 
 STALE = "service {service!r} serves another certificate on port {port} than its files hold: it was renewed, but never reloaded"
@@ -54,19 +55,20 @@ def scan(task: Task) -> dict[str, t.Any]:
         inventory.check_writable()
         bundles = inventory.known_bundles()
         certificates = () if task.args["return_certificates"] else inventory.known_certificates(task.host)
+    recorder = task.recorder()
     try:
         answer = _answer(task, scan_request(task.args, bundles, known_certificates=certificates, keep=True))
     except BaseException as exc:  # the timeout of a task is no Exception
         reason = silence(exc)
         if reason is not None:
-            with task.inventory() as inventory:
-                inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned)
+            recorder.put(SilentHost(task.host, reason, started, now(), owned))
+            recorder.flush()
         raise
-    with task.inventory() as inventory:
-        record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned)
-        recorded = inventory.record_scan(record)
-    result = _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
-    return {**result, "warnings": [*result["warnings"], *problems]}
+    recorded = recorder.put(ScanRecord(task.host, started, now(), answer, answer["_host"], partial=bool(task.args["paths"]), stated=owned))
+    recorder.flush()
+    result = _result(task, answer, recorded=recorded is not None, twins=[twin.name for twin in recorded.twins] if recorded else [])
+    failure = {"failed": True, "msg": "; ".join(recorder.lost)} if recorder.lost else {}
+    return {**result, **failure, "spooled": recorder.spooled, "warnings": [*result["warnings"], *problems]}
 
 
 def _answer(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -74,16 +76,31 @@ def _answer(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
     answer = task.exchange("scan", request)
     lacking = not_in_it(answer)
     if lacking and not task.args["return_certificates"]:
+        lacking = _unknown(task, lacking)
+    for part in _parts(task, request, answer, lacking):
+        if task.args["return_certificates"] or not _stored(task, part):
+            answer["certificates"].update(part)
+    return answer
+
+
+def _unknown(task: Task, lacking: dict[str, str]) -> dict[str, str]:
+    """Those that the inventory has not; all of them, when it went away while the host was asked."""
+    try:
         with task.inventory() as inventory:
             unknown = inventory.lacking_certificates(lacking)
-        lacking = {digest: path for digest, path in lacking.items() if digest in unknown}
-    for part in _parts(task, request, answer, lacking):
-        if task.args["return_certificates"]:
-            answer["certificates"].update(part)
-        else:
-            with task.inventory() as inventory:
-                inventory.add_certificates(part)
-    return answer
+    except UnavailableError:
+        return lacking
+    return {digest: path for digest, path in lacking.items() if digest in unknown}
+
+
+def _stored(task: Task, part: dict[str, str]) -> bool:
+    """Whether the inventory took certificates; else they are recorded with the scan."""
+    try:
+        with task.inventory() as inventory:
+            inventory.add_certificates(part)
+    except UnavailableError:
+        return False
+    return True
 
 
 def _parts(task: Task, request: dict[str, t.Any], answer: dict[str, t.Any], lacking: dict[str, str]) -> t.Iterator[dict[str, str]]:
@@ -104,7 +121,7 @@ def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list
     refused = not answer["privileged"] and any("Permission denied" in problem["reason"] for problem in answer["problems"])
     warnings = [REFUSED.format(user=answer["_host"].get("user"))] if refused else []
     warnings += [STALE.format(**look) for look in result["not_loaded"]]
-    return {"changed": False, "recorded": recorded, "twins": twins, "warnings": warnings, **result, **facts}
+    return {"changed": False, "recorded": recorded, "spooled": False, "twins": twins, "warnings": warnings, **result, **facts}
 
 
 class ActionModule(ActionBase):

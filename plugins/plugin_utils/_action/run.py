@@ -23,6 +23,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments im
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.variables import SHARED, check_serial, stated, unknown_variables
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder, Spool, replay, spool_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
 
@@ -37,6 +38,7 @@ class Task:
     end: ExitStack = field(default_factory=ExitStack)  # what is closed when the task is over
     _opened: list[Inventory] = field(default_factory=list)
     _python: list[str] = field(default_factory=list)  # the host's version, since it first answered
+    warnings: list[str] = field(default_factory=list)  # what the task itself has to say beside its work
 
     @property
     def check_mode(self) -> bool:
@@ -82,8 +84,18 @@ class Task:
         """
         if not self._opened:
             missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
-            self._opened.append(self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing)))
+            opened = self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.actor, missing=missing))
+            self._opened.append(opened)
+            if "spool" in self.args and missing == "create":
+                self.warnings.extend(replay(opened, self._spool()))
         return nullcontext(self._opened[0])
+
+    def recorder(self) -> Recorder:
+        """What records the things that the host has done, even when the inventory goes away meanwhile. The inventory is open."""
+        return Recorder(self.inventory, self._spool(), host=self.host, actor=self.actor, tell=self.warnings.append)
+
+    def _spool(self) -> Spool:
+        return spool_of(self._opened[0].path, self.args.get("spool"), environ=os.environ)
 
 
 def now() -> datetime:
@@ -126,12 +138,13 @@ def run_action(
     """The result of C(work); what it says in a ValueError becomes the message of a failed task. C(rules) are those of checked_arguments."""
     variables = task_vars or {}
     unknown = unknown_variables(variables)  # often why something is missing
+    told: list[str] = []
     try:
         args = _checked(action, variables, spec, rules)
         with ExitStack() as end:
-            result = work(Task(action, variables, args, end))
+            result = work(Task(action, variables, args, end, warnings=told))
     except ValueError as exc:
-        for text in unknown:  # ansible-core 2.19 drops the warnings of a result that is an error
+        for text in (*told, *unknown):  # ansible-core 2.19 drops the warnings of a result that is an error
             Display().warning(text)
         raise AnsibleActionFail(str(exc)) from None  # ansible-core 2.19 appends the text of every cause
-    return {**result, "warnings": [*result.get("warnings", ()), *unknown]}
+    return {**result, "warnings": [*told, *result.get("warnings", ()), *unknown]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import inspect
 import pathlib
+import sqlite3
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +20,8 @@ from ansible.executor import task_executor
 from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, NOT_SENT, _result, scan
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder, Spool, replay, spool_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Stated
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
@@ -46,6 +49,7 @@ class FailingTask:
     record: bool = True
     check_mode: bool = False
     host: HostName = field(default_factory=lambda: HostName("", "web1"))
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def args(self) -> dict[str, t.Any]:
@@ -53,6 +57,13 @@ class FailingTask:
 
     def inventory(self) -> t.Any:
         return open_inventory(str(self.path), now=lambda: datetime.now(timezone.utc))
+
+    @property
+    def spool(self) -> Spool:
+        return spool_of(str(self.path), None, environ={})
+
+    def recorder(self) -> Recorder:
+        return Recorder(self.inventory, self.spool, host=self.host, actor="tester", tell=self.warnings.append)
 
     def stated(self) -> tuple[Stated, list[str]]:
         return Stated(("web",), (("owner", "team web"),)), ["certops_contacts cannot be used"]
@@ -151,6 +162,53 @@ def test_certificates_beyond_one_answer(record: bool, everything: bool, tmp_path
             (stated,) = [event["detail"]["after"] for event in inventory.documents("events") if event["kind"] == "ownership.variables"]
             assert stated == {"owner": "team web"}
             assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_an_inventory_that_goes_away(asked: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the host is asked, or between the parts of its answer: the scan waits for the next run, with all that the host has sent."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    task = AnsweringTask(tmp_path / "inventory.db")
+    with task.inventory():
+        pass
+    holder = sqlite3.connect(task.path, isolation_level=None)
+    exchange = task.exchange
+
+    def lock_and_exchange(verb: str, args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        if len(task.asked) == asked - 1:
+            holder.execute("BEGIN EXCLUSIVE")
+        return exchange(verb, args)
+
+    monkeypatch.setattr(task, "exchange", lock_and_exchange)
+    result = scan(t.cast(t.Any, task))
+    assert (result["recorded"], result["spooled"], "failed" in result, len(task.warnings)) == (False, True, False, 1)
+    holder.close()
+    with task.inventory() as inventory:
+        replay(inventory, task.spool)
+        assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
+        assert [host["host"] for host in inventory.documents("hosts")] == ["web1"]
+
+
+def test_a_silent_host_and_no_inventory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason waits for the next run, too; the error is the user's all the same."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    task = FailingTask(tmp_path / "inventory.db", FAILURES[0])
+    with task.inventory():
+        pass
+    holder = sqlite3.connect(task.path, isolation_level=None)
+
+    def lock_and_fail(_verb: str, _args: t.Mapping[str, t.Any]) -> t.NoReturn:
+        holder.execute("BEGIN EXCLUSIVE")
+        raise task.failure
+
+    monkeypatch.setattr(task, "exchange", lock_and_fail)
+    with pytest.raises(AnsibleConnectionFailure):
+        scan(t.cast(t.Any, task))
+    holder.close()
+    with task.inventory() as inventory:
+        replay(inventory, task.spool)
+        (host,) = inventory.documents("hosts")
+    assert "no route to host" in host["last_scan"]["reason"]
 
 
 def test_a_summary_alone_asks_for_nothing_more(tmp_path: pathlib.Path) -> None:
