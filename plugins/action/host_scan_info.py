@@ -17,7 +17,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan impo
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import silence
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rehearsal import rehearse
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ScanRecord, SilentHost, UnavailableError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "paths": {"type": "list", "elements": "str", "default": []},
@@ -35,6 +35,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict"},
     "store_passwords": {"type": "list", "elements": "str", "no_log": True},
     "inventory": {"type": "str"},
+    "spool": {"type": "path"},
 }
 
 STALE = "service {service!r} serves another certificate on port {port} than its files hold: it was renewed, but never reloaded"
@@ -57,6 +58,7 @@ def scan(task: Task) -> dict[str, t.Any]:
         bundles = inventory.known_bundles()
         certificates = () if task.args["return_certificates"] else inventory.known_certificates(task.host)
     request = scan_request(task.args, bundles, known_certificates=certificates, keep=True, rows="parts")
+    recorder = task.recorder()
     with TemporaryFile() as file:  # without a name, so that nobody else can open it
         more = Parts(file)
         try:
@@ -64,15 +66,16 @@ def scan(task: Task) -> dict[str, t.Any]:
         except BaseException as exc:  # the timeout of a task is no Exception
             reason = silence(exc)
             if reason is not None:
-                with task.inventory() as inventory:
-                    inventory.record_silent_host(task.host, reason=reason, started=started, stated=owned, run=task.run)
+                recorder.put(SilentHost(task.host, reason, started, now(), owned, task.run))
+                recorder.flush()
             raise
         partial = bool(task.args["paths"])
         record = ScanRecord(task.host, started, now(), answer, answer["_host"], partial=partial, stated=owned, run=task.run, more=more, stored=stored)
-        with task.inventory() as inventory:
-            recorded = inventory.record_scan(record)
-    result = _result(task, answer, recorded=True, twins=[twin.name for twin in recorded.twins])
-    return {**result, "warnings": [*result["warnings"], *problems]}
+        recorded = recorder.put(record)
+        recorder.flush()
+    result = _result(task, answer, recorded=recorded is not None, twins=[twin.name for twin in recorded.twins] if recorded else [])
+    failure = {"failed": True, "msg": "; ".join(recorder.lost)} if recorder.lost else {}
+    return {**result, **failure, "spooled": recorder.spooled, "warnings": [*result["warnings"], *problems]}
 
 
 def _everything(task: Task, request: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -94,18 +97,35 @@ def _stored(task: Task, request: dict[str, t.Any], more: Parts) -> tuple[dict[st
     answer = task.exchange("scan", request)
     stored = left = 0
     for part in itertools.chain((answer,), other_parts(answer, lambda asked: task.exchange("scan", asked))):
-        lacking = not_in_it({**part, "certificates": answer["certificates"]})
-        with task.inventory() as inventory:
-            unknown = inventory.lacking_certificates(lacking)
+        unknown = _unknown(task, not_in_it({**part, "certificates": answer["certificates"]}))
         left += len(unknown)
-        for some in rest({digest: lacking[digest] for digest in lacking if digest in unknown}, lambda some: task.exchange("scan", rest_request(request, some))):
+        for some in rest(unknown, lambda some: task.exchange("scan", rest_request(request, some))):
             left -= len(some)
-            with task.inventory() as inventory:
-                stored += inventory.add_certificates(some)
+            stored += _added(task, answer, some)
         if part is not answer:
             more.add(part)
     _tell_not_sent(answer, left)
     return answer, stored
+
+
+def _unknown(task: Task, lacking: dict[str, str]) -> dict[str, str]:
+    """Those that the inventory has not; all of them, when it went away while the host was asked."""
+    try:
+        with task.inventory() as inventory:
+            unknown = inventory.lacking_certificates(lacking)
+    except UnavailableError:
+        return lacking
+    return {digest: path for digest, path in lacking.items() if digest in unknown}
+
+
+def _added(task: Task, answer: dict[str, t.Any], some: dict[str, str]) -> int:
+    """How many certificates are new in the inventory; where it went away, they are recorded with the scan."""
+    try:
+        with task.inventory() as inventory:
+            return inventory.add_certificates(some)
+    except UnavailableError:
+        answer["certificates"].update(some)
+        return 0
 
 
 def _tell_not_sent(answer: dict[str, t.Any], count: int) -> None:
@@ -121,7 +141,7 @@ def _result(task: Task, answer: dict[str, t.Any], *, recorded: bool, twins: list
     refused = not answer["privileged"] and any("Permission denied" in problem["reason"] for problem in answer["problems"])
     warnings = [REFUSED.format(user=answer["_host"].get("user"))] if refused else []
     warnings += [STALE.format(**look) for look in result["not_loaded"]]
-    return {"changed": False, "recorded": recorded, "twins": twins, "warnings": warnings, **result, **facts}
+    return {"changed": False, "recorded": recorded, "spooled": False, "twins": twins, "warnings": warnings, **result, **facts}
 
 
 class ActionModule(ActionBase):

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - certops.fleet.attributes
   - certops.fleet.inventory
+  - certops.fleet.spool
 options:
   step:
     description:
@@ -253,4 +254,8 @@ recovered:
   returned: success
   type: list
   elements: str
+spooled:
+  description: Whether something is not in the inventory yet, because that went away in the middle. It waits in O(spool) for the next run.
+  returned: success
+  type: bool
 """

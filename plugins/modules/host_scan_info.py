@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - certops.fleet.attributes
   - certops.fleet.inventory
+  - certops.fleet.spool
 options:
   paths:
     description:
@@ -229,6 +230,10 @@ not_loaded:
   elements: dict
 recorded:
   description: Whether the result is in the inventory.
+  returned: success
+  type: bool
+spooled:
+  description: Whether the result waits in O(spool) for the next run, because the inventory went away while the host was looked at.
   returned: success
   type: bool
 twins:

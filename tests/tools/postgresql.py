@@ -38,12 +38,15 @@ def find_binaries() -> Path:
 
 
 class Cluster:
-    """A running server while the ``with`` lasts. It does not run as root: root has it run as Debian's user postgres."""
+    """A running server while the ``with`` lasts, in a folder of its own or in one that another process has made.
 
-    def __init__(self) -> None:
+    It does not run as root: root has it run as Debian's user postgres.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self.binaries = find_binaries()
         self.settings = SETTINGS.split()
-        self.folder = Path(tempfile.mkdtemp(prefix="certops-pg-", dir="/tmp"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="certops-pg-", dir="/tmp"))
         self._prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         self.user = "postgres" if self._prefix else getpass.getuser()
         if self._prefix:
@@ -65,12 +68,19 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         self.run("initdb", "--pgdata", self.folder / "data", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = " ".join(f"-c {each}" for each in (*self.settings, f"unix_socket_directories={self.folder}"))
-        self.run("pg_ctl", "start", "--wait", "--silent", "--pgdata", self.folder / "data", "--log", self.folder / "log", "--options", options)
+        self.start()
         return self
 
+    def start(self) -> None:
+        options = " ".join(f"-c {each}" for each in (*self.settings, f"unix_socket_directories={self.folder}"))
+        self.run("pg_ctl", "start", "--wait", "--silent", "--pgdata", self.folder / "data", "--log", self.folder / "log", "--options", options)
+
+    def stop(self, mode: str = "fast") -> None:
+        """End every connection and the server; C(start) begins with what is in it."""
+        self.run("pg_ctl", "stop", f"--mode={mode}", "--pgdata", self.folder / "data")
+
     def __exit__(self, *_error: object) -> None:
-        self.run("pg_ctl", "stop", "--mode=immediate", "--pgdata", self.folder / "data")
+        self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str, *, user: str | None = None) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 import uuid
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._audit.care import c
 from ansible_collections.certops.fleet.plugins.plugin_utils._audit.settings import VARIABLE, AuditSettings, audit_settings
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import exchange
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables, plain, shared_variable
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder, Spool, replay, spool_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Actor, HostName, Run, Stated
 
@@ -40,6 +42,7 @@ class Task:
     end: ExitStack = field(default_factory=ExitStack)  # what is closed when the task is over
     _opened: list[Inventory] = field(default_factory=list)
     _python: list[str] = field(default_factory=list)  # the host's version, since it first answered
+    warnings: list[str] = field(default_factory=list)  # what the task itself has to say beside its work
 
     @property
     def check_mode(self) -> bool:
@@ -90,17 +93,27 @@ class Task:
         """
         if not self._opened:
             missing: t.Literal["create", "refuse", "empty"] = ("empty" if self.check_mode else "create") if create else "refuse"
-            self._opened.append(self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.asked, missing=missing)))
+            opened = self.end.enter_context(open_inventory(self.args.get("inventory"), now=now, actor=self.asked, missing=missing))
+            self._opened.append(opened)
+            if "spool" in self.args and missing == "create":
+                self.warnings.extend(replay(opened, self._spool()))
         return nullcontext(self._opened[0])
 
-    def cared(self) -> list[str]:
-        """What could not be done for the audit log after the work of the task: what is new in it goes to its targets."""
+    def cared(self) -> None:
+        """What is new in the audit log goes to its targets after the work of the task; what could not be done becomes a warning."""
         if self.check_mode or not self._opened or not self._opened[0].wrote:
-            return []
+            return
         try:
-            return care(self._opened[0], self.audit)
+            self.warnings.extend(care(self._opened[0], self.audit))
         except ValueError as exc:
-            return [f"the audit log was not copied: {exc}"]
+            self.warnings.append(f"the audit log was not copied: {exc}")
+
+    def recorder(self) -> Recorder:
+        """What records the things that the host has done, even when the inventory goes away meanwhile. The inventory is open."""
+        return Recorder(self.inventory, self._spool(), host=self.host, actor=self.actor, tell=self.warnings.append)
+
+    def _spool(self) -> Spool:
+        return spool_of(self._opened[0].path, self.args.get("spool"), environ=os.environ)
 
 
 def now() -> datetime:
@@ -137,21 +150,22 @@ def run_action(
 ) -> dict[str, t.Any]:
     """The result of C(work); what it says in a ValueError becomes the message of a failed task. C(rules) are those of checked_arguments."""
     variables = task_vars or {}
-    unknown = unknown_variables(variables)  # often why something is missing; and behind them what became of the audit log
+    unknown = unknown_variables(variables)  # often why something is missing
+    told: list[str] = []
     try:
         args = _checked(action, variables, spec, rules)
         own = host_variables(action, variables)
         asked, audit = actor_of(action, own), audit_settings(shared_variable(action, own, VARIABLE))
         with ExitStack() as end:
-            task = Task(action, variables, args, asked, audit, end)
+            task = Task(action, variables, args, asked, audit, end, warnings=told)
             try:
                 result = work(task)
             except (ValueError, AnsibleError):  # not what ends the run
-                unknown += task.cared()
+                task.cared()
                 raise
-            unknown += task.cared()
+            task.cared()
     except ValueError as exc:
-        for text in unknown:  # ansible-core 2.19 drops the warnings of a result that is an error
+        for text in (*told, *unknown):  # ansible-core 2.19 drops the warnings of a result that is an error
             Display().warning(text)
         raise AnsibleActionFail(str(exc)) from None  # ansible-core 2.19 appends the text of every cause
-    return {**result, "warnings": [*result.get("warnings", ()), *unknown]}
+    return {**result, "warnings": [*told, *result.get("warnings", ()), *unknown]}

@@ -18,6 +18,7 @@ PREFIX = "certops_"
 # Options whose default is the variable of the same meaning.
 SHARED = {
     "inventory": "certops_inventory",
+    "spool": "certops_spool",
     "services": "certops_services",
     "issuers": "certops_issuers",
     "certificates": "certops_certificates",

@@ -15,7 +15,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found i
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import issuing_chains, refusal_of, request_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import KeepError, Kept, Look, Looked, Requested, Work
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Issuance, ScanRecord
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, Issuance, ScanRecord, UnavailableError
 
 
 def _request(work: Work, looked: Looked, transaction: str) -> bytes:
@@ -56,20 +56,21 @@ def _usable(work: Work, looked: Looked, issuance: Issuance) -> tuple[bytes, tupl
     again = decide(looked.declared, replace(fresh, staged=(), owned_by=None), known)
     if again.due:
         why = f"it would be due at once: {'; '.join(reason.text for reason in again.reasons)}"
-        with work.inventory() as inventory:
-            inventory.set_issuance_state(issuance.id, state="issued_nowhere", reason=why)
+        work.settle(issuance.id, "issued_nowhere", transaction=issuance.transaction, reason=why)
         raise KeepError(f"certificate {looked.declared.name!r}: what issuer {issuance.issuer!r} returned is not installed, {why}")
     return certificate, chain, issuance.id
 
 
 def _install(work: Work, looked: Looked, transaction: str, *, leaf: bytes | None, chain: t.Sequence[bytes], action: str) -> dict[str, t.Any]:
+    with work.inventory() as inventory:
+        known = inventory.known_bundles()
     asked = {
         "action": action,
         "certificate": looked.for_host,
         "services": list(work.services),
         "leaf": None if leaf is None else base64.b64encode(leaf).decode(),
         "chain": [base64.b64encode(der).decode() for der in chain],
-        "places": _places_request(work, (looked,)),
+        "places": _places_request(work, (looked,), known=known),
     }
     return work.exchange("install", asked, transaction=transaction)
 
@@ -96,11 +97,10 @@ def _settled(work: Work, kept: Kept, issuance: int | None) -> Kept:
     """The issuance follows what the host did; refused twice, a certificate is listed as issued nowhere."""
     staged = kept.looked.decision.staged
     last_try = staged is not None and staged.attempts >= 1
-    with work.inventory() as inventory:
-        if issuance is not None and kept.outcome == "committed":
-            inventory.set_issuance_state(issuance, state="installed")
-        elif issuance is not None and kept.outcome == "undone" and last_try:
-            inventory.set_issuance_state(issuance, state="issued_nowhere", reason=kept.text)
+    if issuance is not None and kept.outcome == "committed":
+        work.settle(issuance, "installed", transaction=kept.transaction)
+    elif issuance is not None and kept.outcome == "undone" and last_try:
+        work.settle(issuance, "issued_nowhere", transaction=kept.transaction, reason=kept.text)
     return kept
 
 
@@ -163,7 +163,10 @@ def keep_one(work: Work, looked: Looked, *, requested: Requested | None = None, 
         if refusal or not looked.decision.actions:
             return Kept(looked, "failed", refusal) if refusal else Kept(looked, "unchanged")
         reasons = [reason.text for reason in looked.decision.reasons]
-        work.event("certificate.change_begins", looked.declared, actions=list(looked.decision.actions), reasons=reasons)
+        try:
+            work.begins(looked.declared, actions=list(looked.decision.actions), reasons=reasons)
+        except InventoryError as exc:
+            return Kept(looked, "failed", str(exc))
     kept = Kept(looked, "unknown", "the run was interrupted")
     try:
         kept = _act(work, looked, requested, refusal)
@@ -171,7 +174,7 @@ def keep_one(work: Work, looked: Looked, *, requested: Requested | None = None, 
         kept = Kept(looked, "unknown" if getattr(exc, "kind", "") == "unknown" else "failed", str(exc))
     finally:  # a connection that breaks ends the whole task
         new = kept.to_result()["new"]
-        work.event("certificate.change_ended", looked.declared, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=new)
+        work.ended(looked.declared, outcome=kept.outcome, text=kept.text, transaction=kept.transaction, certificate=new)
     return kept
 
 
@@ -188,19 +191,23 @@ def keep(work: Work, look_at: Look) -> tuple[Kept, ...]:
 
 def _record_missed(work: Work, look_at: Look) -> None:
     """What an earlier run could not record."""
-    missed = [unrecorded for looked in look_at.looked for unrecorded in looked.unrecorded]
-    if not missed:
-        return
-    with work.inventory() as inventory:
-        for each in missed:
-            inventory.set_issuance_state(each.issuance, state=each.state, reason=each.reason)
+    for each in (unrecorded for looked in look_at.looked for unrecorded in looked.unrecorded):
+        work.settle(each.issuance, each.state, reason=each.reason)
+    work.recorder.flush()
 
 
-def _places_request(work: Work, looked: t.Sequence[Looked]) -> dict[str, t.Any]:
+def _known_bundles(work: Work) -> tuple[str, ...]:
+    """None after a change in whose middle the inventory went away: the host then sends what is in them."""
+    try:
+        with work.inventory() as inventory:
+            return inventory.known_bundles()
+    except UnavailableError:
+        return ()
+
+
+def _places_request(work: Work, looked: t.Sequence[Looked], *, known: t.Sequence[str]) -> dict[str, t.Any]:
     """A scan of the declared paths."""
     paths = {str(one.for_host[role]) for one in looked for role in PATHS if one.for_host.get(role)}
-    with work.inventory() as inventory:
-        known = inventory.known_bundles()
     return scan_request({"paths": sorted(paths), "services": list(work.services)}, known)
 
 
@@ -210,8 +217,8 @@ def record_places(work: Work, changed: t.Sequence[Kept]) -> None:
     told = [one.places for one in changed if one.places is not None]
     untold = [one.looked for one in changed if one.places is None]
     if untold:
-        told.append(work.exchange("scan", _places_request(work, untold)))
-    with work.inventory() as inventory:
-        for answer in told:
-            result = {name: value for name, value in answer.items() if name != "_host"}
-            inventory.record_scan(ScanRecord(work.host, started, work.now(), result, answer.get("_host") or {}, partial=True))
+        told.append(work.exchange("scan", _places_request(work, untold, known=_known_bundles(work))))
+    for answer in told:
+        result = {name: value for name, value in answer.items() if name != "_host"}
+        work.recorder.put(ScanRecord(work.host, started, work.now(), result, answer.get("_host") or {}, partial=True))
+    work.recorder.flush()

@@ -171,13 +171,13 @@ def _look_and_request(work: Work, certificates: t.Sequence[Declared], asked: t.M
     """The look and the request in one exchange. That it begins is in the audit log before; its end is told there when the certificate is kept."""
     declared, transaction, asked_at = wish.declared, work.new_transaction(), work.now()
     arguments = request_arguments(wish.key, _template(declared, wish.key))
-    work.event("certificate.change_begins", declared, actions=list(wish.actions), reasons=list(wish.reasons))
+    work.begins(declared, actions=list(wish.actions), reasons=list(wish.reasons))
     try:
         answer = work.exchange("request", {**arguments, "name": declared.name, "inspect": asked}, transaction=transaction)
         csr, refused = _request_in(work, answer)
         look_at = _answered(work, certificates, answer, asked_at)
     except BaseException as exc:
-        work.event("certificate.change_ended", declared, outcome="unknown", text=str(exc), transaction=transaction, certificate=None)
+        work.ended(declared, outcome="unknown", text=str(exc), transaction=transaction, certificate=None)
         raise
     return replace(look_at, requested=Requested(declared.name, transaction, arguments["request_digest"], csr, refused))
 

@@ -17,8 +17,9 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found i
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.key import KeyRequest
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.lifetime import stamp
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.sentence import named
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName, Settled
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.request import RequestTemplate
 
@@ -41,6 +42,7 @@ class Work:
     host: HostName
     exchange: Exchange
     inventory: t.Callable[[], AbstractContextManager[Inventory]]
+    recorder: Recorder
     issuers: Issuers
     services: t.Sequence[t.Mapping[str, t.Any]]
     now: t.Callable[[], datetime]
@@ -48,10 +50,19 @@ class Work:
     requester: str
     job: str | None = None
 
-    def event(self, kind: str, declared: Declared, **detail: t.Any) -> None:
-        """A line of the audit log about one certificate of this host."""
+    def begins(self, declared: Declared, **detail: t.Any) -> None:
+        """The line of the audit log before a change: without it there is none."""
         with self.inventory() as inventory:
-            inventory.append_event(kind, subject=declared.name, host=self.host, detail=detail)
+            inventory.append_event("certificate.change_begins", subject=declared.name, host=self.host, detail=detail)
+
+    def ended(self, declared: Declared, **detail: t.Any) -> None:
+        """The line after it, with which a transaction of the host is told in full."""
+        self.recorder.put(Event("certificate.change_ended", declared.name, self.host, detail))
+        self.recorder.flush()
+
+    def settle(self, issuance: int, state: str, *, transaction: str | None = None, reason: str | None = None) -> None:
+        """What became of an issuance on the host."""
+        self.recorder.put(Settled(issuance, self.host, state, reason, transaction))
 
 
 @dataclass(frozen=True, slots=True)

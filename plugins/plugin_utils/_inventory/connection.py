@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import last, postgres
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, InventoryError, UnavailableError
 
 BUSY_SECONDS = 60
 # What a transaction is for. ALONE is as WRITE, and on a server nobody else writes meanwhile: for who reads first and writes what follows from it.
@@ -81,9 +81,15 @@ def begin(engine: sa.Engine, how: str, *, path: str) -> t.Iterator[sa.Connection
             yield connection
     except sa.exc.DBAPIError as exc:
         # Without its cause: ansible-core 2.19 prints the text of every exception in the chain, here the whole SQL statement.
-        kind = ConflictError if getattr(exc.orig, "sqlstate", None) in postgres.RETRIED else InventoryError
         why = postgres.sentence(exc.orig) if engine.dialect.name == "postgresql" else exc.orig
-        raise kind(f"inventory {path!r} cannot be {'read' if how == READ else 'written'}: {why}") from None
+        raise _kind(exc)(f"inventory {path!r} cannot be {'read' if how == READ else 'written'}: {why}") from None
+
+
+def _kind(error: sa.exc.DBAPIError) -> type[InventoryError]:
+    """Whether the same may succeed at once, or later, or never because of what was to be written."""
+    if getattr(error.orig, "sqlstate", None) in postgres.RETRIED:
+        return ConflictError
+    return InventoryError if isinstance(error, (sa.exc.DataError, sa.exc.IntegrityError)) else UnavailableError
 
 
 def lock_chain(connection: sa.Connection) -> None:

@@ -36,7 +36,7 @@ def append(connection: sa.Connection, event: Event, *, actor: Actor, time: int) 
         "namespace": clean_text(event.host.namespace) if event.host else None,
         "host": clean_text(event.host.name) if event.host else None,
         "subject": clean_text(event.subject),
-        "detail": canonical_json(clean_value(dict(event.detail))),
+        "detail": _detail(event),
         "previous": last.hash if last else FIRST,
     }
     connection.execute(_insert(), row | {"hash": line_hash(row)})
@@ -48,6 +48,25 @@ def _last() -> sa.Select[t.Any]:
     """Made once, as the other one: making them takes longer than running them."""
     events = schema.events.c
     return sa.select(events.seq, events.hash).order_by(events.seq.desc()).limit(1)
+
+
+def is_there(connection: sa.Connection, event: Event, *, since: int) -> bool:
+    """Whether the log has this line, not older than ``since``."""
+    line = schema.events.c
+    same = [line.kind == event.kind, line.subject == clean_text(event.subject), line.detail == _detail(event), line.time >= since]
+    if event.host:
+        same += [line.namespace == clean_text(event.host.namespace), line.host == clean_text(event.host.name)]
+    return connection.execute(sa.select(line.seq).where(*same).limit(1)).first() is not None
+
+
+def has(connection: sa.Connection, kind: str, subject: str) -> bool:
+    """Whether the log has a line of this kind about this subject."""
+    line = schema.events.c
+    return connection.execute(sa.select(line.seq).where(line.kind == kind, line.subject == subject).limit(1)).first() is not None
+
+
+def _detail(event: Event) -> str:
+    return canonical_json(clean_value(dict(event.detail)))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.server import Server, parse_server
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
-DEFAULT_NAME = os.path.join("certops", "inventory.db")
+DEFAULT_NAME = "inventory.db"
 
 # SQLite's locks and its shared memory file do not work between the machines that share these: https://www.sqlite.org/wal.html, "Overview", disadvantage 2.
 NETWORK = frozenset(
@@ -67,11 +67,16 @@ def locate(url: str | None, *, environ: t.Mapping[str, str], mounts: str | None 
 
 
 def default_path(environ: t.Mapping[str, str]) -> str:
-    """Below the user's data folder, see the XDG Base Directory Specification."""
+    """Below the user's data folder."""
+    return os.path.join(data_folder(environ), DEFAULT_NAME)
+
+
+def data_folder(environ: t.Mapping[str, str]) -> str:
+    """The collection's own folder below the user's data folder, see the XDG Base Directory Specification."""
     data = environ.get("XDG_DATA_HOME", "")
     if not os.path.isabs(data):
         data = os.path.join(_home(environ), ".local", "share")
-    return os.path.join(data, DEFAULT_NAME)
+    return os.path.join(data, "certops")
 
 
 def _home(environ: t.Mapping[str, str]) -> str:

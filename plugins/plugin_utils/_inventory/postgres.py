@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.server import Server
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import psycopg_package, require_postgresql, sa
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError, UnavailableError
 
 OLDEST = 150000
 LOCK_SECONDS = 60
@@ -82,7 +82,7 @@ def _connect(server: Server) -> t.Any:
     try:
         connection = psycopg.connect(**server.parameters)
     except psycopg.Error as exc:
-        raise InventoryError(f"inventory {server.name!r} {_why_not(str(exc))}") from None
+        raise UnavailableError(f"inventory {server.name!r} {_why_not(str(exc))}") from None
     try:
         _check(connection, server.name)
         connection.execute(_SETTINGS, prepare=False)

@@ -115,6 +115,24 @@ def is_known(connection: sa.Connection, prepared: Prepared) -> bool:
     return last is not None and last.digest == prepared.scan["digest"]
 
 
+def is_superseded(connection: sa.Connection, prepared: Prepared) -> bool:
+    """Whether this scan is recorded, or one that ended later."""
+    scans, scan = schema.scans.c, prepared.scan
+    same = sa.and_(scans.digest == scan["digest"], scans.started == scan["started"], scans.ended == scan["ended"])
+    newer = sa.and_(scans.digest.is_not(None), scans.ended > scan["ended"])
+    return _has_scan(connection, prepared.host, sa.or_(same, newer))
+
+
+def is_seen_since(connection: sa.Connection, host: HostName, *, time: int) -> bool:
+    """Whether anything is recorded of a host from then on."""
+    return _has_scan(connection, host, schema.scans.c.ended >= time)
+
+
+def _has_scan(connection: sa.Connection, host: HostName, condition: sa.ColumnElement[bool]) -> bool:
+    found = sa.select(schema.scans.c.id).join(schema.hosts, schema.hosts.c.id == schema.scans.c.host_id).where(is_host(host), condition)
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def _last(connection: sa.Connection, host: int) -> _Last | None:
     row = connection.execute(_select_last(), {"host": host}).first()
     return _Last(content=row.same_as or row.id, digest=row.digest, privileged=bool(row.privileged)) if row else None

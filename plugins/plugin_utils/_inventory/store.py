@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import typing as t
 from datetime import datetime
@@ -56,6 +57,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     Recorded,
     Run,
     ScanRecord,
+    SilentHost,
     Stated,
     seconds,
 )
@@ -133,6 +135,7 @@ class Inventory(AuditStore):
         self._actor = actor
         self._writing: sa.Connection | None = None
         self.wrote = False  # or tried to
+        self._noted: t.Mapping[str, t.Any] = {}
 
     @property
     def is_writing(self) -> bool:
@@ -151,6 +154,15 @@ class Inventory(AuditStore):
                 yield
             finally:
                 self._writing = None
+
+    @contextlib.contextmanager
+    def noting(self, detail: t.Mapping[str, t.Any]) -> t.Iterator[None]:
+        """Every event that is appended inside has this in its detail, too."""
+        before, self._noted = self._noted, {**self._noted, **detail}
+        try:
+            yield
+        finally:
+            self._noted = before
 
     def check_writable(self) -> None:
         """Really writes, so that a full disk or a missing right is known before any host is touched; and asks whether events can be appended."""
@@ -197,9 +209,18 @@ class Inventory(AuditStore):
         return recorded
 
     @again
-    def record_silent_host(self, host: HostName, *, reason: str, started: datetime | None = None, stated: Stated | None = None, run: Run | None = None) -> int:
+    def record_silent_host(
+        self,
+        host: HostName,
+        *,
+        reason: str,
+        started: datetime | None = None,
+        ended: datetime | None = None,
+        stated: Stated | None = None,
+        run: Run | None = None,
+    ) -> int:
         """Stores that a host gave nothing, and why."""
-        now = self._now()
+        now = ended or self._now()
         with self._write() as connection:
             scan, event = scans.record_silent(connection, host, reason=reason, started=seconds(started or now), ended=seconds(now), run=run)
             owned = self._put_stated(connection, host, stated)
@@ -250,6 +271,20 @@ class Inventory(AuditStore):
         """Adds a line to the audit log and gives its number."""
         with self._write() as connection:
             return self._append(connection, Event(kind=kind, subject=subject, host=host, detail=detail or {}))
+
+    def has_event(self, kind: str, *, subject: str) -> bool:
+        """Whether the audit log has a line of this kind about this subject."""
+        with self._read() as connection:
+            return events.has(connection, kind, subject)
+
+    def is_recorded(self, record: Event | ScanRecord | SilentHost, *, at: datetime) -> bool:
+        """Whether what was to be recorded then is there already, or something newer in its place."""
+        with self._read() as connection:
+            if isinstance(record, Event):
+                return events.is_there(connection, record, since=seconds(at))
+            if isinstance(record, ScanRecord):
+                return scans.is_superseded(connection, prepare(record))
+            return scans.is_seen_since(connection, record.host, time=seconds(record.ended))
 
     @again
     def put_issuer(self, issuer: Issuer) -> None:
@@ -374,7 +409,8 @@ class Inventory(AuditStore):
 
     def _append(self, connection: sa.Connection, event: Event) -> int:
         lock_chain(connection)
-        return events.append(connection, event, actor=self._actor, time=seconds(self._now()))
+        noted = dataclasses.replace(event, detail={**event.detail, **self._noted}) if self._noted else event
+        return events.append(connection, noted, actor=self._actor, time=seconds(self._now()))
 
     def _write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         return self._joined(WRITE)

@@ -22,7 +22,11 @@ class InventoryError(ValueError):
     """The inventory cannot be opened, read or written, or what it was given cannot be stored."""
 
 
-class ConflictError(InventoryError):
+class UnavailableError(InventoryError):
+    """The database cannot be asked or written now; what was to be written is in order."""
+
+
+class ConflictError(UnavailableError):
     """Two writers were in each other's way: the database undid this transaction, and the same again may succeed."""
 
 
@@ -94,6 +98,18 @@ class Recorded:
     gone: int = 0
     twins: tuple[HostName, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SilentHost:
+    """A host that gave nothing, and why."""
+
+    host: HostName
+    reason: str
+    started: datetime
+    ended: datetime
+    stated: Stated | None = None
+    run: Run | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -183,6 +199,17 @@ class Actor:
     job: str | None = None
     ticket: str | None = None
     reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an issuance of a host. ``transaction`` is the one it belongs to, None where that is not known."""
+
+    issuance: int
+    host: HostName
+    state: str
+    reason: str | None = None
+    transaction: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

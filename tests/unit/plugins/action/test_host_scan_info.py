@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import inspect
 import pathlib
+import sqlite3
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +20,8 @@ from ansible.executor import task_executor
 from ansible_collections.certops.fleet.plugins.action.host_scan_info import ARGUMENT_SPEC, NOT_SENT, _result, scan
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.arguments import checked_arguments
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.exchange import ExchangeError
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder, Spool, replay, spool_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Run, Stated
 from ansible_collections.certops.fleet.tests.unit.plugins.module_utils._host import made
@@ -46,6 +49,7 @@ class FailingTask:
     record: bool = True
     check_mode: bool = False
     host: HostName = field(default_factory=lambda: HostName("", "web1"))
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def args(self) -> dict[str, t.Any]:
@@ -57,6 +61,13 @@ class FailingTask:
     @property
     def run(self) -> Run:
         return Run("discover.yml", "job 7", hosts_asked=1)
+
+    @property
+    def spool(self) -> Spool:
+        return spool_of(str(self.path), None, environ={})
+
+    def recorder(self) -> Recorder:
+        return Recorder(self.inventory, self.spool, host=self.host, actor="tester", tell=self.warnings.append)
 
     def stated(self) -> tuple[Stated, list[str]]:
         return Stated(("web",), (("owner", "team web"),)), ["certops_contacts cannot be used"]
@@ -199,6 +210,53 @@ def test_a_scan_that_is_cut_off_between_its_parts(tmp_path: pathlib.Path) -> Non
         assert [place["gone_at"] for place in inventory.documents("places")] == [None] * 3
         (host,) = inventory.documents("hosts")
     assert (host["last_scan"]["complete"], host["last_scan"]["reason"]) == (False, str(FAILURES[-1]))
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_an_inventory_that_goes_away(asked: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the host is asked, or between the parts of its answer: the scan waits for the next run, with all that the host has sent."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    task = AnsweringTask(tmp_path / "inventory.db")
+    with task.inventory():
+        pass
+    holder = sqlite3.connect(task.path, isolation_level=None)
+    exchange = task.exchange
+
+    def lock_and_exchange(verb: str, args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        if len(task.asked) == asked - 1:
+            holder.execute("BEGIN EXCLUSIVE")
+        return exchange(verb, args)
+
+    monkeypatch.setattr(task, "exchange", lock_and_exchange)
+    result = scan(t.cast(t.Any, task))
+    assert (result["recorded"], result["spooled"], "failed" in result, len(task.warnings)) == (False, True, False, 1)
+    holder.close()
+    with task.inventory() as inventory:
+        replay(inventory, task.spool)
+        assert inventory.lacking_certificates(list(SENT)) == {sorted(SENT)[-1]}
+        assert [host["host"] for host in inventory.documents("hosts")] == ["web1"]
+
+
+def test_a_silent_host_and_no_inventory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason waits for the next run, too; the error is the user's all the same."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    task = FailingTask(tmp_path / "inventory.db", FAILURES[0])
+    with task.inventory():
+        pass
+    holder = sqlite3.connect(task.path, isolation_level=None)
+
+    def lock_and_fail(_verb: str, _args: t.Mapping[str, t.Any]) -> t.NoReturn:
+        holder.execute("BEGIN EXCLUSIVE")
+        raise task.failure
+
+    monkeypatch.setattr(task, "exchange", lock_and_fail)
+    with pytest.raises(AnsibleConnectionFailure):
+        scan(t.cast(t.Any, task))
+    holder.close()
+    with task.inventory() as inventory:
+        replay(inventory, task.spool)
+        (host,) = inventory.documents("hosts")
+    assert "no route to host" in host["last_scan"]["reason"]
 
 
 def test_a_summary_alone_asks_for_nothing_more(tmp_path: pathlib.Path) -> None:

@@ -10,18 +10,24 @@ import pathlib
 import sqlite3
 import types
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._action.run import Task, run_action
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import spool
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.entries import Entry
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import Event, HostName
 
-SPEC: dict[str, t.Any] = {"inventory": {"type": "str"}}
+SPEC: dict[str, t.Any] = {"inventory": {"type": "str"}, "spool": {"type": "path"}}
 
 
-def run(path: pathlib.Path, work: t.Callable[[Task], dict[str, t.Any]], *, check_mode: bool = False, **variables: t.Any) -> dict[str, t.Any]:
-    task = types.SimpleNamespace(args={"inventory": f"sqlite:///{path}"}, check_mode=check_mode, delegate_to=None)
+def run(
+    path: pathlib.Path, work: t.Callable[[Task], dict[str, t.Any]], *, check_mode: bool = False, args: dict[str, str] | None = None, **variables: t.Any
+) -> dict[str, t.Any]:
+    task = types.SimpleNamespace(args={"inventory": f"sqlite:///{path}", **(args or {})}, check_mode=check_mode, delegate_to=None)
     templar = types.SimpleNamespace(template=lambda value: value)
     return run_action(types.SimpleNamespace(_task=task, _templar=templar), variables, SPEC, work)
 
@@ -76,6 +82,25 @@ def test_nothing_stays_open_after_a_task(tmp_path: pathlib.Path, failing: bool) 
     else:
         run(tmp_path / "inventory.db", work)
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.db"]
+
+
+@pytest.mark.parametrize(("check_mode", "replayed"), [(False, True), (True, False)])
+def test_the_spool_is_replayed_when_the_inventory_is_opened(tmp_path: pathlib.Path, check_mode: bool, replayed: bool) -> None:
+    """By a task that writes, which tells it; check mode leaves it alone."""
+    path, folder = tmp_path / "inventory.db", tmp_path / "elsewhere"
+    now, host = datetime.now(timezone.utc), HostName("", "a")
+    entry = Entry(now, Event("test.done", "a", host))
+    run(path, lambda task: {"open": task.inventory()})
+    spool.write(str(folder), spool.Spooled("a" * 32, str(path), host, "first", now, (entry,)))
+
+    def work(task: Task) -> dict[str, t.Any]:
+        with task.inventory() as inventory:
+            return {"kinds": [event["kind"] for event in inventory.documents("events")]}
+
+    result = run(path, work, check_mode=check_mode, args={"spool": str(folder)})
+    assert result["kinds"] == (["test.done", "spool.replayed"] if replayed else [])
+    assert any(f"what earlier runs left in the spool {str(folder)!r} is in the inventory now, records: 1" in text for text in result["warnings"]) is replayed
+    assert [entry.name for entry in folder.glob("*.json")] == ([] if replayed else [next(folder.glob("*.json")).name])
 
 
 def test_check_mode_makes_no_inventory(tmp_path: pathlib.Path) -> None:

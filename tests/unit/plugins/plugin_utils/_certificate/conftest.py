@@ -23,6 +23,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.declara
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.keep import keep
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look, preview, wished
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import Kept, Look, Work
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import Recorder, Spool, spool_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import HostName, Issuance
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.create import ensure_authority
@@ -53,7 +54,10 @@ def checked(items: t.Any) -> tuple[Declared, ...]:
 
 
 class Fleet:
-    """One controller and one host below C(folder). C(lose) names a verb whose exchange breaks off, C(before) the host acts or after."""
+    """One controller and one host below C(folder).
+
+    C(lose) names a verb whose exchange breaks off, C(before) the host acts or after; C(then) is called after the host has answered its verb.
+    """
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
@@ -62,9 +66,11 @@ class Fleet:
         self.skew = timedelta(0)
         self.host_skew = timedelta(0)
         self.lose: tuple[str, str] | None = None
+        self.then: tuple[str, t.Callable[[], object]] | None = None
         self.verbs: list[str] = []
         self.issuers = Issuers((self.ca("internal"),))
         self.services: tuple[dict[str, t.Any], ...] = ()
+        self.warnings: list[str] = []
         self._numbers = itertools.count(1)
 
     def ca(self, name: str, passphrase: bytes = PASSPHRASE) -> EmbeddedIssuer:
@@ -78,11 +84,16 @@ class Fleet:
     def inventory(self) -> AbstractContextManager[Inventory]:
         return open_inventory(str(self.folder / "inventory.db"), now=self.now, actor="tester")
 
+    def spool(self) -> Spool:
+        return spool_of(str(self.folder / "inventory.db"), None, environ={})
+
     def exchange(self, verb: str, args: t.Mapping[str, t.Any], *, transaction: str | None = None) -> dict[str, t.Any]:
         self.verbs.append(verb)
         if self.lose == (verb, "before"):
             raise LostError(f"the connection broke before {verb}")
         answered = answer({"verb": verb, "nonce": "n", "transaction": transaction, "actor": "tester", "args": dict(args)})
+        if self.then and self.then[0] == verb:
+            self.then[1]()
         if self.lose == (verb, "after"):
             raise LostError(f"the connection broke after {verb}")
         if not answered["ok"]:
@@ -95,6 +106,7 @@ class Fleet:
             host=HOST,
             exchange=self.exchange,
             inventory=self.inventory,
+            recorder=Recorder(self.inventory, self.spool(), host=HOST, actor="tester", tell=self.warnings.append),
             issuers=self.issuers,
             services=self.services,
             now=self.now,

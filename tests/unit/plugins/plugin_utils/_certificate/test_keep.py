@@ -26,6 +26,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._certificate import 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.found import leaf_from_der
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.look import look
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.work import KeepError, Kept
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.spool import replay
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 from ansible_collections.certops.fleet.plugins.plugin_utils._issue.issue import Issuers
 from ansible_collections.certops.fleet.tests.unit.plugins.plugin_utils._certificate.conftest import Fleet, checked, openssl
@@ -198,6 +200,71 @@ def test_connection_lost(fleet: Fleet, lost: tuple[str, str], verbs: list[str], 
     assert fleet.states() == ["installed"] * issued
     fleet.assert_pair()
     assert fleet.keep_one().outcome == "unchanged"
+
+
+class Away:
+    """Takes the inventory of a fleet away after an answer of its host, until it is closed: another process does not give it free."""
+
+    def __init__(self, fleet: Fleet, verb: str) -> None:
+        self.holder = sqlite3.connect(fleet.folder / "inventory.db", isolation_level=None, check_same_thread=False)
+        fleet.then = (verb, self.take)
+
+    def take(self) -> None:
+        if not self.holder.in_transaction:
+            self.holder.execute("BEGIN EXCLUSIVE")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_inventory_goes_away_after_the_installation(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    """The host keeps what it has, the next certificate is not begun, and what is recorded afterwards is what would have been, once."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    if not told:
+        monkeypatch.setattr(paths, "what_lies_at", None)
+    fleet.states()
+    away = Away(fleet, "install")
+    first, second = fleet.keep(fleet.item(), fleet.item("mail"))
+    assert (first.outcome, second.outcome, fleet.verbs.count("install")) == ("committed", "failed", 1)
+    assert "cannot be written: database is locked" in second.message
+    assert (len(fleet.warnings), "what was done there is not in the inventory yet" in fleet.warnings[0]) == (2, True)
+    fleet.assert_pair()
+    away.holder.close()
+    assert fleet.states() == ["issued"]
+    with fleet.inventory() as inventory:
+        assert replay(inventory, fleet.spool()) == [f"what earlier runs left in the spool {fleet.spool().folder!r} is in the inventory now, records: 3"]
+    assert fleet.states() == ["installed"]
+    assert any(str(fleet.tls / "web.pem") in (place["path"], *place["links"]) for place in fleet.documents("places"))
+    kinds = [event["kind"] for event in fleet.documents("events") if event["subject"] == "web"]
+    assert kinds == ["certificate.change_begins", "issuance.intent", "issuance.issued", "issuance.installed", "certificate.change_ended"]
+    fleet.then = None
+    assert [kept.outcome for kept in fleet.keep(fleet.item(), fleet.item("mail"))] == ["unchanged", "committed"]
+
+
+@pytest.mark.parametrize("verb", ["inspect", "request"])
+def test_inventory_goes_away_before_the_installation(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """Then nothing is installed, and the next run begins again or goes on."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    fleet.states()
+    away = Away(fleet, verb)
+    kept = fleet.keep_one()
+    assert (kept.outcome, "install" in fleet.verbs, os.listdir(fleet.tls)) == ("failed", False, [])
+    away.holder.close()
+    fleet.then = None
+    with fleet.inventory() as inventory:
+        replay(inventory, fleet.spool())
+    assert (fleet.keep_one().outcome, fleet.states()) == ("committed", ["installed"])
+
+
+def test_no_key_in_the_spool(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is what would be recorded: certificates and places, no key."""
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
+    fleet.states()
+    away = Away(fleet, "install")
+    fleet.keep()
+    away.holder.close()
+    key = "".join((fleet.tls / "web.key").read_text().splitlines()[1:-1])
+    files = list(pathlib.Path(fleet.spool().folder).glob("*.json"))
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 2
+    assert all("PRIVATE" not in text and key not in text and key[:40] not in text for text in (file.read_text() for file in files))
 
 
 def test_staged_key_is_used(fleet: Fleet) -> None:
