@@ -30,7 +30,7 @@ CHARTS = (
     ("memory", "memory", "Memory of the greatest process of the controller", "megabytes"),
 )
 NIGHT_CHARTS = (
-    ("seconds", "nights", "Time to record a night", "seconds"),
+    ("processor", "nights", "Processor time to record a host", "milliseconds"),
     ("memory", "nights-memory", "Memory of the process that records", "megabytes"),
 )
 
@@ -79,12 +79,12 @@ def machine(asked: t.Collection[str]) -> str:
     return f"Measured on {day} with ansible-core {core} and Python {python}; controller and hosts shared {os.cpu_count()} processors.{more}"
 
 
-def growth_table(grown: Grown) -> str:
-    """Medians for each number of hosts."""
+def growth_table(grown: Grown, time: str, unit: str) -> str:
+    """Medians of a time and of the memory for each number of hosts."""
 
     def cells(sizes: t.Iterable[int]) -> t.Iterator[list[str]]:
         for names in sizes:
-            yield [str(names), *(f"{rounded(median(runs[names], 'seconds'))} s, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
+            yield [str(names), *(f"{rounded(median(runs[names], time))} {unit}, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
 
     return markdown(("hosts", *grown), cells(next(iter(grown.values()))))
 
@@ -98,18 +98,18 @@ def write(figures: t.Sequence[Figure], bench: Bench, folder: pathlib.Path, asked
     page = folder / "speed.md"
     page.write_text(replaced(page.read_text(), "figures", f"{machine(asked)}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}"))
     if bench.grown:
-        write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS)
+        write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS, "s")
     if bench.nights:
-        write_growth(bench.nights, page, "nights", NIGHT_CHARTS)
+        write_growth(bench.nights, page, "nights", NIGHT_CHARTS, "ms")
 
 
-def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]]) -> None:
+def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]], unit: str) -> None:
     """Put what each number of hosts took into a section of the page, and the charts of it beside it."""
     pictures = "\n\n".join(f"![{what}](speed-{file}.svg)" for _name, file, what, _unit in charts)
-    page.write_text(replaced(page.read_text(), section, f"{growth_table(grown)}\n\n{pictures}"))
-    for name, file, what, unit in charts:
+    page.write_text(replaced(page.read_text(), section, f"{growth_table(grown, charts[0][0], unit)}\n\n{pictures}"))
+    for name, file, what, measure in charts:
         series = {line: [(names, median(samples, name)) for names, samples in runs.items()] for line, runs in grown.items()}
-        (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", unit, series))
+        (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", measure, series))
 
 
 def interrupted(_number: int, _frame: object) -> None:

@@ -11,10 +11,8 @@ import typing as t
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, endpoint_place
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
 
 Row = dict[str, t.Any]
-USUAL_ELLIPTIC = 256  # the column key_size has nothing for elliptic curves
 OF_CERTIFICATE = ("common_name", "serial", "issuer_json", "not_after", "key_type", "key_size", "self_issued")
 
 
@@ -31,13 +29,12 @@ def on_hosts(connection: sa.Connection, namespace: str | None) -> t.Iterator[Row
 
     Each has namespace, host, path, class, services_json, sha256, OF_CERTIFICATE, the first alternative C(name) and whether it is C(revoked).
     """
-    sizes = _elliptic_sizes(connection)
     for row in connection.execute(_files(namespace)).mappings():
-        yield _with_size({**row}, sizes)
+        yield {**row, "revoked": bool(row["revoked"])}
     for row in connection.execute(_listeners(namespace)).mappings():
         own = {name: row[name] for name in row if name not in ("target", "port", "asked")}
         shown = {"path": endpoint_place(row["target"], row["port"], row["asked"]), "class": "in_use", "services_json": "[]"}
-        yield _with_size({**own, **shown}, sizes)
+        yield {**own, **shown, "revoked": bool(row["revoked"])}
 
 
 def _files(namespace: str | None) -> t.Any:
@@ -67,18 +64,3 @@ def _select(*columns: t.Any, of: sa.Table, source: t.Any) -> t.Any:
 
 def _within(statement: t.Any, column: sa.Column[t.Any], namespace: str | None) -> t.Any:
     return statement if namespace is None else statement.where(column == namespace)
-
-
-def _elliptic_sizes(connection: sa.Connection) -> dict[str, int | None]:
-    """Of the keys on curves of another size than the usual one."""
-    certificates, places, endpoints = schema.certificates.c, schema.places.c, schema.endpoints.c
-    alarmed = sa.exists().where(places.certificate == certificates.sha256, places.gone_at.is_(None), places["class"].in_(ALARMED))
-    shown = sa.exists().where(endpoints.certificate == certificates.sha256, endpoints.gone_at.is_(None))
-    statement = sa.select(certificates.sha256, certificates.der).where(certificates.key_type == "ECC", sa.or_(alarmed, shown))
-    sizes = ((row.sha256, elliptic_size(row.der)) for row in connection.execute(statement))
-    return {sha256: size for sha256, size in sizes if size != USUAL_ELLIPTIC}
-
-
-def _with_size(row: Row, sizes: t.Mapping[str, int | None]) -> Row:
-    size = sizes.get(row["sha256"], USUAL_ELLIPTIC) if row["key_type"] == "ECC" else row["key_size"]
-    return {**row, "key_size": size, "revoked": bool(row["revoked"])}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
-HEAD = "0008"
+HEAD = "0011"
 
 if sa is not None:
     metadata = sa.MetaData(
@@ -51,6 +51,7 @@ if sa is not None:
         sa.Column("last_seen", sa.BigInteger),  # null: it never answered
         sa.Column("compared_after", sa.Integer),  # scans up to this one are not compared with the next: they are of two hosts that were merged
         sa.UniqueConstraint("namespace", "name"),
+        sa.Index(None, "name"),
     )
 
     host_evidence = sa.Table(
@@ -93,11 +94,12 @@ if sa is not None:
         sa.Column("subject_json", sa.Text),
         sa.Column("issuer_json", sa.Text),
         sa.Column("common_name", sa.Text),
+        sa.Column("issuer_name", sa.Text),  # its common name
         sa.Column("serial", sa.Text),  # lower-case hexadecimal without leading zeros
         sa.Column("not_before", sa.BigInteger),
         sa.Column("not_after", sa.BigInteger),
         sa.Column("key_type", sa.Text),
-        sa.Column("key_size", sa.Integer),
+        sa.Column("key_size", sa.Integer),  # bits, of an elliptic curve those of its field
         sa.Column("signature_algorithm", sa.Text),
         sa.Column("spki", sa.String(64)),
         sa.Column("subject_key_identifier", sa.Text),
@@ -108,6 +110,8 @@ if sa is not None:
         sa.Column("problem", sa.Text),  # why it cannot be parsed
         sa.Index(None, "spki"),
         sa.Index(None, "not_after"),
+        sa.Index(None, "common_name"),
+        sa.Index(None, "issuer_name"),
     )
 
     certificate_names = sa.Table(
@@ -142,6 +146,8 @@ if sa is not None:
         sa.Column("services_json", sa.Text, nullable=False),
         *_seen(),
         sa.Index(None, "certificate"),
+        # What is there, by its class: alarms are raised by two of them.
+        sa.Index("ix_places_class", "class", sqlite_where=sa.text("gone_at IS NULL"), postgresql_where=sa.text("gone_at IS NULL")),
     )
 
     # Places, too: stores that could not be opened.

@@ -22,6 +22,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     issuances,
     migrate,
     on_hosts,
+    pages,
     radius,
     scans,
     seen,
@@ -38,6 +39,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connectio
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location, locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Selection
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
     ConflictError,
@@ -342,10 +344,25 @@ class Inventory:
         with self._read() as connection:
             return radius.affected(connection, subject, name)
 
-    def documents(self, kind: str, *, select: str | None = None) -> t.Iterator[dict[str, t.Any]]:
-        """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards."""
+    def documents(
+        self, kind: str, *, select: str | None = None, namespace: str | None = None, sort: str | None = None, page: pages.Page | None = None
+    ) -> t.Iterator[dict[str, t.Any]]:
+        """Everything of one kind as plain dictionaries, see ``documents.KINDS``.
+
+        At least what ``select`` and ``namespace`` need of it, for who applies them afterwards.
+        """
+        asked = pages.Asked(Selection.of(select, namespace=namespace, now=seconds(self._now())), page, sort)
         with self._read() as connection:
-            yield from documents.documents(connection, kind, now=self._now(), select=select)
+            yield from documents.documents(connection, kind, asked)
+
+    def pages(self, kind: str, *, select: str | None = None, namespace: str | None = None) -> bool:
+        """Whether documents can be asked for page by page, because ``select`` makes one element of each that it selects."""
+        return documents.pages(kind, Selection.of(select, namespace=namespace, now=seconds(self._now())))
+
+    def count(self, kind: str, *, select: str | None = None, namespace: str | None = None) -> int | None:
+        """How many elements ``select`` makes of the documents of a namespace; None where the database cannot tell."""
+        with self._read() as connection:
+            return documents.counted(connection, kind, Selection.of(select, namespace=namespace, now=seconds(self._now())))
 
     def host_names(self, namespace: str | None = None) -> t.Iterator[tuple[str, str]]:
         """Namespace and name of every host."""
