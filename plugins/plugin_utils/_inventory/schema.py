@@ -111,7 +111,7 @@ if sa is not None:
         sa.Index(None, "spki"),
         sa.Index(None, "not_after"),
         sa.Index(None, "common_name"),
-        sa.Index(None, "issuer_name"),
+        sa.Index(None, "issuer_name", "sha256"),  # in the order of their pages: an issuer has many
     )
 
     certificate_names = sa.Table(
@@ -146,8 +146,7 @@ if sa is not None:
         sa.Column("services_json", sa.Text, nullable=False),
         *_seen(),
         sa.Index(None, "certificate"),
-        # What is there, by its class: alarms are raised by two of them.
-        sa.Index("ix_places_class", "class", sqlite_where=sa.text("gone_at IS NULL"), postgresql_where=sa.text("gone_at IS NULL")),
+        sa.Index(None, "class", "gone_at"),
     )
 
     # Places, too: stores that could not be opened.
