@@ -44,9 +44,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compared(asked: argparse.Namespace) -> tuple[list[Figure], Bench]:
+def compared(asked: argparse.Namespace) -> tuple[dict[str, list[Figure]], Bench]:
     """Run the comparisons and print each line as soon as it is known."""
-    figures: list[Figure] = []
+    figures: dict[str, list[Figure]] = {name: [] for name in asked.only}
     bench = Bench(Controller(), Fleet(asked.hosts), asked.repeats)
     print(line(HEAD), flush=True)
     try:
@@ -54,7 +54,7 @@ def compared(asked: argparse.Namespace) -> tuple[list[Figure], Bench]:
             start(bench)
         for name in asked.only:
             for figure in COMPARISONS[name](bench):
-                figures.append(figure)
+                figures[name].append(figure)
                 print(line(figure.cells()), flush=True)
     finally:
         bench.fleet.remove()
@@ -93,20 +93,26 @@ def median(samples: t.Iterable[Sample], name: str) -> float:
     return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
-def write(figures: t.Sequence[Figure], bench: Bench, folder: pathlib.Path, asked: t.Collection[str]) -> None:
-    """Put the figures into the page, and beside it the charts where there are any."""
+def write(figures: t.Mapping[str, t.Sequence[Figure]], bench: Bench, folder: pathlib.Path) -> None:
+    """Put the figures into the page, and beside it the charts where there are any. Those of nights have a section of their own."""
     page = folder / "speed.md"
-    page.write_text(replaced(page.read_text(), "figures", f"{machine(asked)}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}"))
+    told = [figure for name, own in figures.items() if name != "nights" for figure in own]
+    if told:
+        page.write_text(replaced(page.read_text(), "figures", f"{machine(figures)}\n\n{figure_table(told)}"))
     if bench.grown:
         write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS, "s")
     if bench.nights:
-        write_growth(bench.nights, page, "nights", NIGHT_CHARTS, "ms")
+        write_growth(bench.nights, page, "nights", NIGHT_CHARTS, "ms", before=f"{machine(figures)}\n\n{figure_table(figures['nights'])}")
 
 
-def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]], unit: str) -> None:
+def figure_table(figures: t.Iterable[Figure]) -> str:
+    return markdown(HEAD, (figure.cells() for figure in figures))
+
+
+def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]], unit: str, *, before: str = "") -> None:
     """Put what each number of hosts took into a section of the page, and the charts of it beside it."""
     pictures = "\n\n".join(f"![{what}](speed-{file}.svg)" for _name, file, what, _unit in charts)
-    page.write_text(replaced(page.read_text(), section, f"{growth_table(grown, charts[0][0], unit)}\n\n{pictures}"))
+    page.write_text(replaced(page.read_text(), section, f"{before}\n\n{growth_table(grown, charts[0][0], unit)}\n\n{pictures}".strip()))
     for name, file, what, measure in charts:
         series = {line: [(names, median(samples, name)) for names, samples in runs.items()] for line, runs in grown.items()}
         (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", measure, series))
@@ -126,8 +132,8 @@ def main() -> int:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     if asked.write:
-        write(figures, bench, DOCS, asked.only)
-    met = [figure.goal.met(figure.ratio) for figure in figures if figure.asked]
+        write(figures, bench, DOCS)
+    met = [figure.goal.met(figure.ratio) for own in figures.values() for figure in own if figure.asked]
     print(f"bench: {sum(met)} of {len(met)} goals met")
     return 0
 
