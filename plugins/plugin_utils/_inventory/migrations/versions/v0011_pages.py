@@ -29,6 +29,8 @@ _FILL = "UPDATE certificates SET issuer_name = :issuer_name, key_size = :key_siz
 # and what it finds in a small inventory is wrong for a large one. Rows, and rows with the same first column, first two, ... (sqlite.org/fileformat2.html).
 _EXPECTED = {
     "hosts": {"sqlite_autoindex_hosts_1": "100000 20000 1", "ix_hosts_name": "100000 1"},
+    # Twins of a host are looked for by what it has: not among all hosts that have something of the kind.
+    "host_evidence": {"sqlite_autoindex_host_evidence_1": "500000 5 1 1", "ix_host_evidence_kind_value": "500000 100000 1"},
     "places": {"sqlite_autoindex_places_1": "5000000 50 2 1 1", "ix_places_certificate": "5000000 5", "ix_places_class_gone_at": "5000000 1000000 500000"},
     "certificates": {
         "sqlite_autoindex_certificates_1": "1000000 1",
