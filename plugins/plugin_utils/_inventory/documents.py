@@ -521,7 +521,7 @@ def _coverage(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     return coverage(hosts, (_endpoint(row, now) for row in _rows(connection, _endpoint_source())))
 
 
-_Documents = t.Callable[[sa.Connection, Asked], t.Iterator[Document]]
+_Documents = t.Callable[["sa.Connection", Asked], t.Iterator[Document]]
 # Those of which the database reads only what an expression may select, or a page, or their number.
 NARROWED: dict[str, _Documents] = {
     "certificates": _certificates,
