@@ -20,7 +20,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def ask(task: Task) -> dict[str, t.Any]:
     question = Question.from_args(task.args, now=now())
     with task.inventory(create=False) as inventory:
-        return {"changed": False, "documents": answer(inventory, question), **question.told()}
+        told = answer(inventory, question)
+    number = {"count": told.documents[0]} if question.count else {}
+    return {"changed": False, "documents": told.documents, "next": told.following, **number, **question.told()}
 
 
 class ActionModule(ActionBase):

@@ -91,8 +91,28 @@ options:
       - C(gone_at), C(days_remaining) and C(status) are those of that time, and so is who answers for something.
       - Attributes that were overwritten since are as they were seen later. C(last_seen) is null where that is so.
     type: str
+  sort:
+    description:
+      - The field by which documents are ordered, before O(select) is applied. Without it they have an order of their own that does not change.
+      - V(not_after) is for O(kind=certificates) alone. Certificates whose end is not known come last.
+    type: str
+    choices: [not_after]
   limit:
     description:
       - At most so many elements.
+      - Where O(select) is nothing but a condition that the database understands, alone or with a dictionary made of each document behind it, no more
+        than these are read.
     type: int
+  after:
+    description:
+      - Begin behind an earlier page. It is the C(next) of the earlier answer to the same question, which is told with O(limit).
+      - Of what is added or removed between two pages nothing moves, where the database makes the pages. Otherwise they are parts of an answer that is made
+        anew for each.
+    type: str
+  count:
+    description:
+      - Tell how many elements there are instead of the elements. The answer is a list with this number.
+      - The database counts under the same condition under which O(limit) reads no more than it has to.
+    type: bool
+    default: false
 """

@@ -37,6 +37,24 @@ options:
     description:
       - The time that the answer is about, as in O(certops.fleet.inventory_info#module:as_of), which says, too, what cannot be told.
     type: str
+  sort:
+    description:
+      - The field by which documents are ordered, before O(select) is applied. Without it they have an order of their own that does not change.
+      - V(not_after) is for O(kind=certificates) alone. Certificates whose end is not known come last.
+    type: str
+    choices: [not_after]
+  limit:
+    description:
+      - At most so many elements.
+      - Where O(select) is nothing but a condition that the database understands, alone or with a dictionary made of each document behind it, no more
+        than these are read.
+    type: int
+  count:
+    description:
+      - Tell how many elements there are instead of the elements. The answer is a list with this number.
+      - The database counts under the same condition under which O(limit) reads no more than it has to.
+    type: bool
+    default: false
   inventory:
     description:
       - URL of the inventory, as in O(certops.fleet.inventory_info#module:inventory).
@@ -89,11 +107,11 @@ class LookupModule(LookupBase):
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            options = {name: plain(self.get_option(name), name) for name in ("kind", "select", "namespace", "as_of")}
-            asked = Question.from_args(options, now=now())
+            names = ("kind", "select", "namespace", "as_of", "sort", "limit", "count")
+            asked = Question.from_args({name: plain(self.get_option(name), name) for name in names}, now=now())
             questions = [of_term(str(plain(term, "term")), asked) for term in terms] or [asked]
             url = plain(self.get_option("inventory"), "inventory") or shared_variable(self, variables or {}, "certops_inventory")
             with open_inventory(url, now=now, missing="refuse") as inventory:
-                return [document for question in questions for document in answer(inventory, question)]
+                return [document for question in questions for document in answer(inventory, question).documents]
         except ValueError as exc:
             raise AnsibleLookupError(str(exc)) from None

@@ -11,7 +11,8 @@ short_description: Ask the inventory of certificates
 version_added: 0.1.0
 description:
   - Returns what the central inventory holds, as a list of dictionaries, optionally narrowed down by a JMESPath expression.
-  - Very large results cost Ansible a lot of time and memory; M(certops.fleet.inventory_export) writes them into a file instead.
+  - Very large results cost Ansible a lot of time and memory. O(limit) and O(after) return them page by page, O(count) only says how many there are, and
+    M(certops.fleet.inventory_export) writes them into a file instead.
   - Runs on the controller alone, no host is contacted. An inventory that an older release wrote is brought up to date.
 author:
   - The certops.fleet developers (@certops)
@@ -31,6 +32,30 @@ EXAMPLES = r"""
   certops.fleet.inventory_info:
     select: "[?status!='ok' && places[?class=='in_use' && !gone_at]].{name: subject.commonName, days: days_remaining, hosts: places[].host}"
   register: ending
+
+- name: The twenty that end first
+  certops.fleet.inventory_info:
+    select: "[?status=='warning'].{name: subject.commonName, end: not_after, hosts: places[].host}"
+    sort: not_after
+    limit: 20
+  register: first
+
+- name: The twenty after them
+  certops.fleet.inventory_info:
+    select: "[?status=='warning'].{name: subject.commonName, end: not_after, hosts: places[].host}"
+    sort: not_after
+    limit: 20
+    after: "{{ first.next }}"
+  when: first.next
+  register: second
+
+- name: How many places a host has
+  certops.fleet.inventory_info:
+    kind: places
+    namespace: production
+    select: "[?host=='web1' && !gone_at]"
+    count: true
+  register: number
 
 - name: Hosts that did not answer the last time
   certops.fleet.inventory_info:
@@ -151,4 +176,12 @@ as_of_limits:
   elements: str
   returned: when O(as_of) is set
   sample: [hosts go by the names that they have today, and merged hosts are one]
+next:
+  description: What O(after) takes for the next page, null after the last one and without O(limit).
+  returned: success
+  type: str
+count:
+  description: How many elements there are.
+  returned: with O(count)
+  type: int
 """

@@ -19,6 +19,7 @@ from listeners import LISTENERS, listening
 from measure import STATE, BenchError, Controller, measured
 from nights import CERTIFICATES, pattern
 from tree import build
+from upserts import UPSERTED
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._discovery.scan import scan_request
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import program_digest, program_text
@@ -29,7 +30,6 @@ PIPELINED = 5
 ROUNDS = 10
 WITHOUT_FLEET = {"tree", "endpoints", "nights"}
 FLEETS = (1_000, 10_000, 100_000)  # hosts whose answers are made up
-ROWS = 100_000  # certificates written at once
 LINES = {"peer_ping": "ping", "discover": "discover", "rotate": "rotate, nothing due"}
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
@@ -204,40 +204,63 @@ def endpoint_figures(bench: Bench) -> t.Iterator[Figure]:
 
 
 def night_figures(bench: Bench) -> t.Iterator[Figure]:
-    """Nights of fleets that are only made up, recorded in a file; and many rows at once where a million certificates are."""
+    """Nights of fleets that are made up, in a file; and where a million certificates are, there and in a server, questions and many rows at once."""
     path = STATE / "nights.db"
     for hosts in FLEETS:
         for file in STATE.glob("nights.db*"):
             file.unlink()
+        list(lines_of("bulk", str(path), hosts))
+        size = path.stat().st_size
         for told in lines_of("nights", str(path), hosts):
-            if told["night"] == "size":
-                size = told["bytes"] / told["certificates"] / 1000
-            else:
-                sample = Sample(told["seconds"], told["processor"], told["memory"])
-                bench.nights.setdefault(told["night"], {})[hosts] = [sample]
-    few, many = FLEETS[0], FLEETS[-1]
-    for night, runs in bench.nights.items():
-        times = [tuple(1000 * one.processor / hosts for one in runs[hosts]) for hosts in (many, few)]
-        yield Figure(f"{night} night of {many} hosts recorded, processor time for a host; of {few}", times[0], times[1], Goal("at most", 2), unit="ms")
-    memory = [tuple(one.memory for runs in bench.nights.values() for one in runs[hosts]) for hosts in (many, few)]
-    yield Figure(f"memory with {many} hosts; with {few}", memory[0], memory[1], Goal("at most", 1.1), unit="MB")
-    yield Figure("a certificate with five places in the file; its own bytes", (size,), (len(pattern()) / 1000,), Goal("at most", 1), unit="kB", asked=False)
-    yield row_figure(str(path), f"a file with {many * CERTIFICATES} certificates; sqlite3 executemany")
+            bench.nights.setdefault(told["night"], {})[hosts] = [night_sample(told)]
+    yield from growth_of_nights(bench.nights, FLEETS[0], FLEETS[-1])
+    yield size_figure(size, FLEETS[-1])
     with Cluster() as cluster:
         cluster.sql("CREATE DATABASE bench")
-        yield row_figure(cluster.url("bench"), "PostgreSQL; COPY and upsert")
+        list(lines_of("bulk", cluster.url("bench"), FLEETS[-1]))
+        for what, url in (("a file", str(path)), ("PostgreSQL", cluster.url("bench"))):
+            yield from question_figures(lines_of("questions", url), what)
+            yield row_figure(lines_of("upserts", url, FLEETS[-1]), what)
 
 
-def row_figure(url: str, what: str) -> Figure:
+def night_sample(told: t.Mapping[str, t.Any]) -> Sample:
+    """Milliseconds of a host, and megabytes."""
+    return Sample(told["seconds"] * 1000, told["processor"] * 1000, told["memory"])
+
+
+def growth_of_nights(nights: Grown, few: int, many: int) -> t.Iterator[Figure]:
+    for night, runs in nights.items():
+        times = [tuple(one.processor for one in runs[hosts]) for hosts in (many, few)]
+        yield Figure(f"a host of {many} recorded that is {night}, processor time; of {few}", times[0], times[1], Goal("at most", 2), unit="ms")
+    memory = [tuple(one.memory for runs in nights.values() for one in runs[hosts]) for hosts in (many, few)]
+    yield Figure(f"memory to record with {many} hosts; with {few}", memory[0], memory[1], Goal("at most", 1.1), unit="MB")
+
+
+def size_figure(size: int, hosts: int) -> Figure:
+    each = size / hosts / CERTIFICATES / 1000
+    return Figure(
+        "a certificate with two names and five places in the file; its own bytes", (each,), (len(pattern()) / 1000,), Goal("at most", 1), "kB", asked=False
+    )
+
+
+def question_figures(told: t.Iterable[t.Mapping[str, t.Any]], what: str) -> t.Iterator[Figure]:
+    """The processor time of first pages and numbers, beside the goals."""
+    for each in told:
+        goal, shown = (5.0, "first page of") if each["how"] == "page" else (150.0, "number of")
+        yield Figure(f"{what}: {shown} {each['question']}; goal", (each["processor"],), (goal,), Goal("at most", 1), unit="ms")
+
+
+def row_figure(told: t.Iterable[t.Mapping[str, float]], what: str) -> Figure:
     """Certificates with names and places that are there already, against the driver with rows and statements that are ready."""
-    runs = list(lines_of("upserts", url, ROWS))
+    runs = list(told)
     sides = (tuple(run[side] for run in runs) for side in ("ours", "floor"))
-    return Figure(f"{ROWS} certificates with names and places written again, {what}", *sides, Goal("at most", 1.67))
+    floor = "COPY and upsert" if what == "PostgreSQL" else "sqlite3 executemany"
+    return Figure(f"{what}: {UPSERTED} of {FLEETS[-1] * CERTIFICATES} certificates with names and places written again; {floor}", *sides, Goal("at most", 1.67))
 
 
-def lines_of(script: str, url: str, number: int) -> t.Iterator[dict[str, t.Any]]:
+def lines_of(script: str, url: str, *numbers: int) -> t.Iterator[dict[str, t.Any]]:
     """What a program beside this one prints, line by line."""
-    argv = [sys.executable, str(pathlib.Path(__file__).with_name(f"{script}.py")), url, str(number)]
+    argv = [sys.executable, str(pathlib.Path(__file__).with_name(f"{script}.py")), url, *map(str, numbers)]
     for line in subprocess.run(argv, capture_output=True, check=True, text=True).stdout.splitlines():
         yield json.loads(line)
 

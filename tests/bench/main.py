@@ -30,7 +30,7 @@ CHARTS = (
     ("memory", "memory", "Memory of the greatest process of the controller", "megabytes"),
 )
 NIGHT_CHARTS = (
-    ("seconds", "nights", "Time to record a night", "seconds"),
+    ("processor", "nights", "Processor time to record a host", "milliseconds"),
     ("memory", "nights-memory", "Memory of the process that records", "megabytes"),
 )
 
@@ -44,9 +44,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compared(asked: argparse.Namespace) -> tuple[list[Figure], Bench]:
+def compared(asked: argparse.Namespace) -> tuple[dict[str, list[Figure]], Bench]:
     """Run the comparisons and print each line as soon as it is known."""
-    figures: list[Figure] = []
+    figures: dict[str, list[Figure]] = {name: [] for name in asked.only}
     bench = Bench(Controller(), Fleet(asked.hosts), asked.repeats)
     print(line(HEAD), flush=True)
     try:
@@ -54,7 +54,7 @@ def compared(asked: argparse.Namespace) -> tuple[list[Figure], Bench]:
             start(bench)
         for name in asked.only:
             for figure in COMPARISONS[name](bench):
-                figures.append(figure)
+                figures[name].append(figure)
                 print(line(figure.cells()), flush=True)
     finally:
         bench.fleet.remove()
@@ -79,12 +79,12 @@ def machine(asked: t.Collection[str]) -> str:
     return f"Measured on {day} with ansible-core {core} and Python {python}; controller and hosts shared {os.cpu_count()} processors.{more}"
 
 
-def growth_table(grown: Grown) -> str:
-    """Medians for each number of hosts."""
+def growth_table(grown: Grown, time: str, unit: str) -> str:
+    """Medians of a time and of the memory for each number of hosts."""
 
     def cells(sizes: t.Iterable[int]) -> t.Iterator[list[str]]:
         for names in sizes:
-            yield [str(names), *(f"{rounded(median(runs[names], 'seconds'))} s, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
+            yield [str(names), *(f"{rounded(median(runs[names], time))} {unit}, {rounded(median(runs[names], 'memory'))} MB" for runs in grown.values())]
 
     return markdown(("hosts", *grown), cells(next(iter(grown.values()))))
 
@@ -93,23 +93,29 @@ def median(samples: t.Iterable[Sample], name: str) -> float:
     return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
-def write(figures: t.Sequence[Figure], bench: Bench, folder: pathlib.Path, asked: t.Collection[str]) -> None:
-    """Put the figures into the page, and beside it the charts where there are any."""
+def write(figures: t.Mapping[str, t.Sequence[Figure]], bench: Bench, folder: pathlib.Path) -> None:
+    """Put the figures into the page, and beside it the charts where there are any. Those of nights have a section of their own."""
     page = folder / "speed.md"
-    page.write_text(replaced(page.read_text(), "figures", f"{machine(asked)}\n\n{markdown(HEAD, (figure.cells() for figure in figures))}"))
+    told = [figure for name, own in figures.items() if name != "nights" for figure in own]
+    if told:
+        page.write_text(replaced(page.read_text(), "figures", f"{machine(figures)}\n\n{figure_table(told)}"))
     if bench.grown:
-        write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS)
+        write_growth({LINES[playbook]: runs for playbook, runs in bench.grown.items()}, page, "growth", CHARTS, "s")
     if bench.nights:
-        write_growth(bench.nights, page, "nights", NIGHT_CHARTS)
+        write_growth(bench.nights, page, "nights", NIGHT_CHARTS, "ms", before=f"{machine(figures)}\n\n{figure_table(figures['nights'])}")
 
 
-def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]]) -> None:
+def figure_table(figures: t.Iterable[Figure]) -> str:
+    return markdown(HEAD, (figure.cells() for figure in figures))
+
+
+def write_growth(grown: Grown, page: pathlib.Path, section: str, charts: t.Sequence[tuple[str, str, str, str]], unit: str, *, before: str = "") -> None:
     """Put what each number of hosts took into a section of the page, and the charts of it beside it."""
     pictures = "\n\n".join(f"![{what}](speed-{file}.svg)" for _name, file, what, _unit in charts)
-    page.write_text(replaced(page.read_text(), section, f"{growth_table(grown)}\n\n{pictures}"))
-    for name, file, what, unit in charts:
+    page.write_text(replaced(page.read_text(), section, f"{before}\n\n{growth_table(grown, charts[0][0], unit)}\n\n{pictures}".strip()))
+    for name, file, what, measure in charts:
         series = {line: [(names, median(samples, name)) for names, samples in runs.items()] for line, runs in grown.items()}
-        (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", unit, series))
+        (page.parent / f"speed-{file}.svg").write_text(chart(what, "hosts", measure, series))
 
 
 def interrupted(_number: int, _frame: object) -> None:
@@ -126,8 +132,8 @@ def main() -> int:
         print(f"bench: {exc}", file=sys.stderr)
         return 1
     if asked.write:
-        write(figures, bench, DOCS, asked.only)
-    met = [figure.goal.met(figure.ratio) for figure in figures if figure.asked]
+        write(figures, bench, DOCS)
+    met = [figure.goal.met(figure.ratio) for own in figures.values() for figure in own if figure.asked]
     print(f"bench: {sum(met)} of {len(met)} goals met")
     return 0
 

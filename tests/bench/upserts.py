@@ -3,52 +3,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many rows written into the inventory's tables, by its own code and by the driver's fastest way with rows and statements that are ready.
 
-    upserts.py URL CERTIFICATES
+    upserts.py URL HOSTS
 
-Each certificate with two names and five places, all of them there already. It prints the seconds of ours and of the floor.
+The inventory has these hosts (bulk.py makes them) with ten certificates each. Those of some slices of the fleet are written again, by the floor and by ours in
+turn: each certificate with two names and five places. It prints the seconds of processor of both for each slice, with those of the server where there is one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import sys
-import time
 import typing as t
 
+import bulk
 import nights
+from questions import used
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import rows, schema
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import parsed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 
 TABLES = ("certificates", "certificate_names", "places")
 Rows = dict[str, list[dict[str, t.Any]]]
 
 
-def made_rows(number: int) -> Rows:
-    """Rows of one host for the three tables."""
-    pattern = nights.pattern()
-    ders = [nights.certificate(pattern, index) for index in range(number)]
-    certificates, names = parsed({hashlib.sha256(der).hexdigest(): der for der in ders})
-    file = {"entry": 0, "format": "pem", "class": "installed", "owner": "root", "group": "root", "mode": "0644", "size": 900, "mtime": 1.5, "ctime": 2.5}
-    other = {"alias": "", "hard_links": 1, "links_json": "[]", "key_json": None, "services_json": "[]", "scan_id": 1, "first_seen": 1, "gone_at": None}
-    places = [
-        {"host_id": 1, "path": f"/etc/ssl/application{place}/{index}.pem", "certificate": row["sha256"], **file, **other}
-        for index, row in enumerate(certificates)
-        for place in range(nights.PLACES)
-    ]
-    return {"certificates": [row | {"first_seen": 1} for row in certificates], "certificate_names": names, "places": places}
+SLICES = 4
+UPSERTED = 80_000  # certificates of all slices together
+
+
+def made_rows(source: bulk.Rows, hosts: t.Iterable[int]) -> Rows:
+    """Rows of these hosts for the three tables, as they are there."""
+    told = source.slice(hosts, ())
+    return {name: told[name] for name in TABLES}
 
 
 def write_ours(inventory: Inventory, told: Rows) -> float:
-    began = time.perf_counter()
     with inventory._write() as connection:
+        meter = Meter(backend(connection) if connection.dialect.name == "postgresql" else None)
         rows.insert_new(connection, schema.certificates, told["certificates"])
         rows.insert_new(connection, schema.certificate_names, told["certificate_names"])
         rows.upsert(connection, schema.places, told["places"], keep=("first_seen",))
-    return time.perf_counter() - began
+    return meter.seconds()
 
 
 def statement(name: str, columns: t.Sequence[str], source: str) -> str:
@@ -67,11 +62,11 @@ def write_sqlite(path: str, told: Rows) -> float:
     """The floor of a file: executemany of sqlite3."""
     ready = {name: (list(told[name][0]), [tuple(row.values()) for row in told[name]]) for name in TABLES}
     connection = sqlite3.connect(path)
-    began = time.perf_counter()
+    meter = Meter(None)
     with connection:
         for name, (columns, values) in ready.items():
             connection.executemany(statement(name, columns, f"VALUES ({', '.join('?' * len(columns))})"), values)
-    seconds = time.perf_counter() - began
+    seconds = meter.seconds()
     connection.close()
     return seconds
 
@@ -82,7 +77,7 @@ def write_postgresql(url: str, told: Rows) -> float:
 
     ready = {name: (list(told[name][0]), [tuple(row.values()) for row in told[name]]) for name in TABLES}
     with psycopg.connect(url) as connection:
-        began = time.perf_counter()
+        meter = Meter(connection.info.backend_pid)
         for name, (columns, values) in ready.items():
             connection.execute(f"CREATE TEMPORARY TABLE given ON COMMIT DROP AS SELECT {quoted(columns)} FROM {name} WITH NO DATA")
             with connection.cursor().copy("COPY given FROM STDIN") as stream:
@@ -91,17 +86,33 @@ def write_postgresql(url: str, told: Rows) -> float:
             connection.execute(statement(name, columns, "SELECT * FROM given"))
             connection.execute("DROP TABLE given")
         connection.commit()
-        return time.perf_counter() - began
+        return meter.seconds()
 
 
-def main(url: str, number: int) -> None:
-    told = made_rows(number)
+class Meter:
+    """Seconds of processor from here on, of this process and of a server's that works for it."""
+
+    def __init__(self, server: int | None) -> None:
+        self._server = server
+        self._began = used(server)
+
+    def seconds(self) -> float:
+        return (used(self._server) - self._began) / 1000
+
+
+def backend(connection: t.Any) -> int:
+    """The process of the server that answers a connection."""
+    return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+
+
+def main(url: str, hosts: int) -> None:
     floor = write_postgresql if url.startswith("postgresql:") else write_sqlite
+    source, each = bulk.Rows(), UPSERTED // SLICES // nights.CERTIFICATES
     with open_inventory(url, now=lambda: nights.FIRST, actor="bench") as inventory:
-        inventory.record_scan(nights.scan(nights.pattern(), 0, 0))
-        write_ours(inventory, told)
-        for _run in range(3):
-            print(json.dumps({"ours": write_ours(inventory, told), "floor": floor(url, told)}), flush=True)
+        for begin in range(0, hosts, max(hosts // SLICES, 1)):
+            told = made_rows(source, range(begin, min(begin + each, hosts)))
+            seconds = {"floor": floor(url, told), "ours": write_ours(inventory, told)}
+            print(json.dumps({"ours": seconds["ours"], "floor": seconds["floor"], "places": len(told["places"])}), flush=True)
 
 
 if __name__ == "__main__":

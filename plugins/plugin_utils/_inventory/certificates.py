@@ -20,7 +20,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import certificate_info, moment
 
 Row = dict[str, t.Any]
-_KINDS = {"DNS": "dns", "IP": "ip", "email": "email", "URI": "uri"}
+KINDS_OF_NAMES = {"DNS": "dns", "IP": "ip", "email": "email", "URI": "uri"}
 
 
 def sha256_of(der: bytes) -> str:
@@ -68,6 +68,7 @@ def certificate_rows(sha256: str, der: bytes) -> tuple[Row, list[Row]]:
         "subject_json": _json(info["subject_ordered"]),
         "issuer_json": _json(info["issuer_ordered"]),
         "common_name": _text(dict(info["subject_ordered"] or []).get("commonName")),
+        "issuer_name": _text(dict(info["issuer_ordered"] or []).get("commonName")),
         "serial": None if info["serial_number"] is None else serial_text(info["serial_number"]),
         "not_before": _time(info["not_before"]),
         "not_after": _time(info["not_after"]),
@@ -97,7 +98,7 @@ def serial_text(serial: int) -> str:
 
 def _name(sha256: str, position: int, text: str) -> Row:
     kind, separator, name = text.partition(":")
-    return {"certificate": sha256, "position": position, "kind": _KINDS.get(kind, "other"), "name": clean_text(name if separator else text)}
+    return {"certificate": sha256, "position": position, "kind": KINDS_OF_NAMES.get(kind, "other"), "name": clean_text(name if separator else text)}
 
 
 def _time(text: str | None) -> int | None:
@@ -113,5 +114,7 @@ def _json(value: t.Any) -> str | None:
 
 
 def _size(info: t.Mapping[str, t.Any]) -> int | None:
-    size = (info["public_key_data"] or {}).get("size")
+    """Bits of the key, of an elliptic curve those of its field; None for kinds that have one size alone."""
+    data = info["public_key_data"] or {}
+    size = data.get("size", data.get("exponent_size"))
     return size if isinstance(size, int) and size < 2**31 else None

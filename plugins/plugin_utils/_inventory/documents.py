@@ -12,18 +12,19 @@ from __future__ import annotations
 import collections
 import json
 import typing as t
-from datetime import datetime
+from dataclasses import dataclass
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql, imported, issuances, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import serial_text, sha256_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.covered import coverage
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.mismatches import mismatches
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned import Owned, ownership_document
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pages import Asked, Source, count
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.pairs import Pairs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.renewers import Renewed
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.runs import runs
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import COMPARED
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Narrow, everything, narrowing
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Fields, Selection
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import NAMES as SUCCESSION
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.succession import Successions
@@ -38,7 +39,6 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values im
     iso,
     iso_stored,
     moment,
-    seconds,
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.findings import ownership_findings
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import Ownership
@@ -48,13 +48,23 @@ Document = dict[str, t.Any]
 _UNKNOWN = ("entry", "alias", "sha256", "spki", "common_name", "is_ca", "not_after", "days_remaining", "status", "size", "ctime", "hard_links", "key")
 
 
-def documents(connection: sa.Connection, kind: str, *, now: datetime, select: str | None = None) -> t.Iterator[Document]:
-    """Every document of a kind, in a stable order. Those that an expression does not select, in ``select``, may be missing; it is not applied here."""
-    if kind not in KINDS:
-        raise InventoryError(f"documents of the kind {kind!r} do not exist, there are {', '.join(KINDS)}")
+def documents(connection: sa.Connection, kind: str, asked: Asked) -> t.Iterator[Document]:
+    """The documents of a kind, in a stable order. Those that an expression does not select, in ``asked``, may be missing; it is not applied here."""
     if kind in NARROWED:
-        return NARROWED[kind](connection, seconds(now), narrowing(select, now=seconds(now)))
-    return KINDS[kind](connection, seconds(now))
+        return NARROWED[kind](connection, asked)
+    if kind not in OTHERS:
+        raise InventoryError(f"documents of the kind {kind!r} do not exist, there are {', '.join(KINDS)}")
+    return OTHERS[kind](connection, asked.selection.now)
+
+
+def pages(kind: str, selection: Selection) -> bool:
+    """Whether the database can tell which documents are on a page: the expression makes one element of each document that it selects."""
+    return kind in SOURCES and all(selection.one_each(source.fields) for source in SOURCES[kind](selection.namespace, None))
+
+
+def counted(connection: sa.Connection, kind: str, selection: Selection) -> int | None:
+    """How many documents are selected; None where the database cannot tell."""
+    return count(connection, selection, SOURCES[kind](selection.namespace, None)) if kind in SOURCES else None
 
 
 def health(not_after: int | None, *, now: int) -> Document:
@@ -169,54 +179,92 @@ def _scans(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         yield _scan(row)
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What is known around rows of places: who answers for them, who renews them, and what was there before and after."""
+
+    owned: Owned
+    renewed: Renewed
+    succeeded: Successions
+
+    @classmethod
+    def of(cls, connection: sa.Connection, *, now: int) -> _Around:
+        return cls(Owned(connection, partly=True), Renewed(connection), Successions(connection, now))
+
+    def know(self, rows: t.Sequence[t.Mapping[t.Any, t.Any]]) -> None:
+        """Reads what documents of these rows need; each has a host, and a certificate where there is one."""
+        hosts, certificates = ({row[name] for row in rows if row.get(name) is not None} for name in ("host_id", "certificate"))
+        self.owned.know(hosts, certificates)
+        self.renewed.know(hosts, certificates)
+        self.succeeded.know(hosts)
+
+
+_IN_CERTIFICATE = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at", *SUCCESSION)
+
+
 def _placements(
-    connection: sa.Connection, now: int, owned: Owned, wanted: t.Sequence[sa.ColumnElement[bool]]
+    connection: sa.Connection, now: int, around: _Around, identities: t.Sequence[str]
 ) -> tuple[dict[str, list[Document]], dict[str, list[Ownership]]]:
     """Of each certificate its places, and who answers for those that raise alarms."""
     places: dict[str, list[Document]] = collections.defaultdict(list)
     ownerships: dict[str, list[Ownership]] = collections.defaultdict(list)
-    names = ("namespace", "host", "path", "alias", "class", "services", "renewed_by", "first_seen", "last_seen", "gone_at", *SUCCESSION)
-    renewed, succeeded = Renewed(connection), Successions(connection, now)
-    for place in _placed(connection, schema.places, *wanted):
-        place_document = {**_place(place, now), "renewed_by": renewed.by(place), **succeeded.of(place)}
-        places[place["certificate"]].append({name: place_document[name] for name in names})
+    files = list(_placed(connection, schema.places, schema.places.c.certificate.in_(identities)))
+    listeners = list(_rows(connection, _endpoint_source(), schema.endpoints.c.certificate.in_(identities)))
+    around.know([{"host_id": None, "certificate": each} for each in identities] + files + listeners)
+    for place in files:
+        own = {"alias": place["alias"] or None, "services": json.loads(place["services_json"]), "renewed_by": around.renewed.by(place)}
+        places[place["certificate"]].append({**_pick(place, "namespace", "host", "path", "class"), **own, **_seen(place), **around.succeeded.of(place)})
         if place["gone_at"] is None and place["class"] in ALARMED:
-            ownerships[place["certificate"]].append(owned.of_place(place))
-    for row, endpoint in _endpoint_rows(connection, now):
-        if endpoint["sha256"] is not None:
-            places[endpoint["sha256"]].append({name: endpoint.get(name) for name in names})
-        if endpoint["sha256"] is not None and endpoint["gone_at"] is None:
-            ownerships[endpoint["sha256"]].append(owned.of_endpoint(row, endpoint["path"]))
+            ownerships[place["certificate"]].append(around.owned.of_place(place))
+    for row in listeners:
+        endpoint = _endpoint(row, now)
+        places[row["certificate"]].append({name: endpoint.get(name) for name in _IN_CERTIFICATE})
+        if endpoint["gone_at"] is None:
+            ownerships[row["certificate"]].append(around.owned.of_endpoint(row, endpoint["path"]))
     return places, ownerships
 
 
-def _certificates(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    wanted, owned = narrow(fields_sql.certificates()), Owned(connection)
-    places, ownerships = _placements(connection, now, owned, wanted)
-    known = imported.Known(connection)
+def _certificate_sources(namespace: str | None, sort: str | None) -> tuple[Source, ...]:
+    table = schema.certificates
+    columns = (table.c.sha256, table.c.der, table.c.serial, table.c.not_after, table.c.first_seen)
+    fields = fields_sql.certificates(namespace)
+    if sort is None:
+        return (Source(columns, table, (), (table.c.sha256,), fields),)
+    ending = Source(columns, table, (), (table.c.not_after, table.c.sha256), fields, (table.c.not_after.is_not(None),))
+    return ending, Source(columns, table, (), (table.c.sha256,), fields, (table.c.not_after.is_(None),))
+
+
+def _certificates(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    around, known = _Around.of(connection, now=asked.selection.now), imported.Known(connection)
+    for _source, rows in asked.parts(connection, *_certificate_sources(asked.selection.namespace, asked.sort)):
+        yield from _certificate_documents(connection, asked.selection.now, around, known, rows)
+
+
+def _certificate_documents(
+    connection: sa.Connection, now: int, around: _Around, known: imported.Known, rows: t.Sequence[t.Mapping[t.Any, t.Any]]
+) -> t.Iterator[Document]:
+    identities = [row["sha256"] for row in rows]
+    places, ownerships = _placements(connection, now, around, identities)
     bundles = collections.defaultdict(set)
-    for row in connection.execute(schema.bundle_members.select()):
-        bundles[row.certificate].add(row.bundle)
-    certificates = schema.certificates
-    columns = (certificates.c.sha256, certificates.c.der, certificates.c.serial, certificates.c.not_after, certificates.c.first_seen)
-    statement = sa.select(*columns).where(*wanted).order_by(certificates.c.sha256)
-    for row in connection.execute(statement):
-        own = places.get(row.sha256, [])
-        ownership = owned.of_certificate(row.sha256, ownerships.get(row.sha256, ()))
+    for member in connection.execute(schema.bundle_members.select().where(schema.bundle_members.c.certificate.in_(identities))):
+        bundles[member.certificate].add(member.bundle)
+    for row in rows:
+        own = places.get(row["sha256"], [])
+        ownership = around.owned.of_certificate(row["sha256"], ownerships.get(row["sha256"], ()))
         yield {
-            **_facts(row.der, now),
-            "serial": row.serial,
-            **health(row.not_after, now=now),
-            "first_seen": iso_stored(row.first_seen),
+            **_facts(row["der"], now),
+            "serial": row["serial"],
+            **health(row["not_after"], now=now),
+            "first_seen": iso_stored(row["first_seen"]),
             "places": own,
             "services": sorted({service for place in own if place["gone_at"] is None for service in place["services"]}),
             "renewed_by": ", ".join(sorted({place["renewed_by"] for place in own if place["gone_at"] is None and place["renewed_by"]})) or None,
-            "bundles": sorted(bundles.get(row.sha256, ())),
+            "bundles": sorted(bundles.get(row["sha256"], ())),
             **{name: sorted({place[name] for place in own if place[name]}) for name in ("replaced_by", "replaces")},
-            "known_to": known.origins(row.sha256),
-            "management": owned.rung(row.sha256, ownership),
+            "known_to": known.origins(row["sha256"]),
+            "management": around.owned.rung(row["sha256"], ownership),
             **_owned(ownership),
-            "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row.sha256, ()) if "owner" in each.values}),
+            "owners": sorted({str(each.values["owner"]) for each in ownerships.get(row["sha256"], ()) if "owner" in each.values}),
         }
 
 
@@ -226,17 +274,26 @@ def _facts(der: bytes, now: int) -> Document:
 
 
 def _placed(connection: sa.Connection, table: sa.Table, *wanted: t.Any) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
+    """Rows that were seen on a host, in order."""
+    return _rows(connection, _placed_source(table, {}), *wanted)
+
+
+def _rows(connection: sa.Connection, source: Source, *wanted: t.Any) -> t.Iterator[t.Mapping[t.Any, t.Any]]:
+    return iter(connection.execute(source.rows(wanted)).mappings())
+
+
+def _placed_source(table: sa.Table, fields: Fields) -> Source:
     """Rows that were seen on a host, with the host's names and, where they name a certificate, its end and its subject."""
-    columns: list[t.Any] = [table, schema.hosts.c.namespace, schema.hosts.c.name.label("host"), schema.scans.c.seen_until.label("last_seen")]
+    hosts, scans = schema.hosts.c, schema.scans.c
+    columns: list[t.Any] = [*table.c, hosts.namespace, hosts.name.label("host"), scans.seen_until.label("last_seen")]
     # What was seen again after the time that is asked for has no scan of then, see C(past).
-    source = table.join(schema.hosts, schema.hosts.c.id == table.c.host_id).outerjoin(schema.scans, schema.scans.c.id == table.c.scan_id)
+    joins: list[t.Any] = [(schema.hosts, hosts.id == table.c.host_id, False), (schema.scans, scans.id == table.c.scan_id, True)]
     if "certificate" in table.c:
         certificates = schema.certificates
         columns += [certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca]
-        source = source.join(certificates, certificates.c.sha256 == table.c.certificate)
+        joins.append((certificates, certificates.c.sha256 == table.c.certificate, False))
     keys = [key for key in table.primary_key if key.name != "host_id"]
-    statement = sa.select(*columns).select_from(source).where(*wanted).order_by(schema.hosts.c.namespace, schema.hosts.c.name, *keys)
-    return iter(connection.execute(statement).mappings())
+    return Source(tuple(columns), table, tuple(joins), (hosts.namespace, hosts.name, *keys), fields)
 
 
 def _seen(row: t.Mapping[t.Any, t.Any]) -> Document:
@@ -266,22 +323,22 @@ def _place(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
     }
 
 
-def _places(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+def _place_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
     """Places of certificates, then the stores that are locked: the same keys, without a certificate."""
-    renewed, owned, succeeded = Renewed(connection), Owned(connection), Successions(connection, now)
-    for row in _placed(connection, schema.places, *narrow(fields_sql.places())):
-        yield {**_place(row, now), "renewed_by": renewed.by(row), **succeeded.of(row), **_managed(owned, row)}
-    unknown = dict.fromkeys((*_UNKNOWN, *SUCCESSION))
-    for row in _placed(connection, schema.locked_stores, *narrow(fields_sql.locked_stores())):
-        yield {
-            **unknown,
-            **_pick(row, "namespace", "host", "path", "format", "reason"),
-            **_used_file(row),
-            "state": "locked",
-            "renewed_by": renewed.by(row),
-            **_managed(owned, row),
-            **_seen(row),
-        }
+    return _placed_source(schema.places, fields_sql.places()), _placed_source(schema.locked_stores, fields_sql.locked_stores())
+
+
+def _places(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    around, unknown = _Around.of(connection, now=asked.selection.now), dict.fromkeys((*_UNKNOWN, *SUCCESSION))
+    for source, rows in asked.parts(connection, *_place_sources(None, None)):
+        around.know(rows)
+        for row in rows:
+            common = {"renewed_by": around.renewed.by(row), **_managed(around.owned, row)}
+            if source == 0:
+                yield {**_place(row, asked.selection.now), **common, **around.succeeded.of(row)}
+            else:
+                names = ("namespace", "host", "path", "format", "reason")
+                yield {**unknown, **_pick(row, *names), **_used_file(row), "state": "locked", **common, **_seen(row)}
 
 
 def _managed(owned: Owned, row: t.Mapping[t.Any, t.Any]) -> Document:
@@ -313,45 +370,58 @@ def _record(row: t.Mapping[t.Any, t.Any]) -> Document:
     return {**_pick(row, "namespace", "host", "path", "entry", "format", "sha256"), **_used_file(row)}
 
 
-def _endpoints(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    owned = Owned(connection)
-    for row, endpoint in _endpoint_rows(connection, now, *narrow(fields_sql.endpoints())):
-        yield {**endpoint, **_owned(owned.of_endpoint(row, endpoint["path"]))}
+def _endpoint_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
+    return (_endpoint_source(),)
 
 
-def _endpoint_rows(connection: sa.Connection, now: int, *wanted: sa.ColumnElement[bool]) -> t.Iterator[tuple[t.Mapping[t.Any, t.Any], Document]]:
-    """Places that were asked for; their path is host, port and name. A host that is not known goes by the name or address that was asked."""
-    endpoints, certificates, hosts = schema.endpoints, schema.certificates, schema.hosts
-    columns = (certificates.c.not_after, certificates.c.common_name, certificates.c.spki, certificates.c.is_ca, hosts.c.name.label("host"))
-    source = endpoints.outerjoin(certificates, certificates.c.sha256 == endpoints.c.certificate).outerjoin(hosts, hosts.c.id == endpoints.c.host_id)
-    statement = sa.select(endpoints, *columns).select_from(source).where(*wanted)
-    for row in connection.execute(statement.order_by(*endpoints.primary_key)).mappings():
-        document = {
-            **_pick(
-                row, "namespace", "target", "port", "name", "seen_from", "starttls", "address", "protocol", "cipher", "spki", "common_name", "is_ca", "reason"
-            ),
-            "host": row["host"] or row["target"],
-            "linked": row["host"] is not None,
-            "path": endpoint_place(row["target"], row["port"], row["name"]),
-            "class": "in_use",  # somebody serves it
-            "services": [],
-            "sha256": row["certificate"],
-            "chain": json.loads(row["chain_json"]),
-            "not_after": iso_stored(row["not_after"]),
-            **health(row["not_after"], now=now),
-            **json.loads(row["facts_json"]),
-            "looked_at": iso_stored(row["looked_at"]),
-            **_seen(row),
-        }
-        yield row, document
+def _endpoint_source() -> Source:
+    endpoints, certificates, hosts = schema.endpoints, schema.certificates.c, schema.hosts.c
+    columns = (certificates.not_after, certificates.common_name, certificates.spki, certificates.is_ca, hosts.name.label("host"))
+    joins = ((schema.certificates, certificates.sha256 == endpoints.c.certificate, True), (schema.hosts, hosts.id == endpoints.c.host_id, True))
+    return Source((*endpoints.c, *columns), endpoints, joins, tuple(endpoints.primary_key), fields_sql.endpoints())
 
 
-def _keys(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
+def _endpoints(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    around = _Around.of(connection, now=asked.selection.now)
+    for _source, rows in asked.parts(connection, _endpoint_source()):
+        around.know(rows)
+        for row in rows:
+            endpoint = _endpoint(row, asked.selection.now)
+            yield {**endpoint, **_owned(around.owned.of_endpoint(row, endpoint["path"]))}
+
+
+def _endpoint(row: t.Mapping[t.Any, t.Any], now: int) -> Document:
+    """A place that was asked for; its path is host, port and name. A host that is not known goes by the name or address that was asked."""
+    names = ("namespace", "target", "port", "name", "seen_from", "starttls", "address", "protocol", "cipher", "spki", "common_name", "is_ca", "reason")
+    return {
+        **_pick(row, *names),
+        "host": row["host"] or row["target"],
+        "linked": row["host"] is not None,
+        "path": endpoint_place(row["target"], row["port"], row["name"]),
+        "class": "in_use",  # somebody serves it
+        "services": [],
+        "sha256": row["certificate"],
+        "chain": json.loads(row["chain_json"]),
+        "not_after": iso_stored(row["not_after"]),
+        **health(row["not_after"], now=now),
+        **json.loads(row["facts_json"]),
+        "looked_at": iso_stored(row["looked_at"]),
+        **_seen(row),
+    }
+
+
+def _key_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
+    return (_placed_source(schema.keys, fields_sql.keys()),)
+
+
+def _keys(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
     names = ("namespace", "host", "path", "entry", "alias", "kind", "format", "encrypted", "size", "spki", "owner", "group", "mode", "mtime")
-    pairs = Pairs.of(connection)
-    for row in _placed(connection, schema.keys, *narrow(fields_sql.keys())):
-        readers = {"readers": json.loads(row["readers_json"] or "null"), **_pick(row, "readers_count", "everyone")}
-        yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **readers, **pairs.of_key(row), **_seen(row)}
+    pairs = Pairs(connection)
+    for _source, rows in asked.parts(connection, *_key_sources(None, None)):
+        pairs.know(rows)
+        for row in rows:
+            readers = {"readers": json.loads(row["readers_json"] or "null"), **_pick(row, "readers_count", "everyone")}
+            yield {**_pick(row, *names), "links": json.loads(row["links_json"]), **readers, **pairs.of_key(row), **_seen(row)}
 
 
 def _trust_stores(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
@@ -378,11 +448,17 @@ def _bundles(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
         }
 
 
-def _services(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    owned = Owned(connection)
-    for row in _placed(connection, schema.services, *narrow(fields_sql.services())):
-        own = _pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration")
-        yield {**json.loads(row["facts_json"]), **own, **_seen(row), **_owned(owned.of_service(row["host_id"], row["name"]))}
+def _service_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
+    return (_placed_source(schema.services, fields_sql.services()),)
+
+
+def _services(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    owned = Owned(connection, partly=True)
+    for _source, rows in asked.parts(connection, *_service_sources(None, None)):
+        owned.know({row["host_id"] for row in rows}, ())
+        for row in rows:
+            own = _pick(row, "namespace", "host", "name", "entry", "unit", "active", "configuration")
+            yield {**json.loads(row["facts_json"]), **own, **_seen(row), **_owned(owned.of_service(row["host_id"], row["name"]))}
 
 
 def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
@@ -392,7 +468,7 @@ def _renewers(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
 
 
 def _ownership_findings(connection: sa.Connection, now: int) -> t.Iterator[Document]:
-    return ownership_findings(_hosts(connection, now), _certificates(connection, now))
+    return ownership_findings(_hosts(connection, now), _certificates(connection, Asked(Selection.of(None, now=now))))
 
 
 def _assignments(connection: sa.Connection, _now: int) -> t.Iterator[Document]:
@@ -421,20 +497,27 @@ def _imported(connection: sa.Connection, now: int) -> t.Iterator[Document]:
         }
 
 
-def _issuances(connection: sa.Connection, now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    for issuance in issuances.find(connection, wanted=narrow(fields_sql.issuances())):
-        texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
-        yield {
-            "id": issuance.id,
-            "namespace": issuance.host.namespace,
-            "host": issuance.host.name,
-            **{name: getattr(issuance, name) for name in texts},
-            "serial": None if issuance.serial is None else serial_text(issuance.serial),
-            "began": iso(issuance.began),
-            "changed": iso(issuance.changed),
-            "issued": None if issuance.issued is None else iso(issuance.issued),
-            "not_after": certificate_info(issuance.certificate, now=moment(now))["not_after"] if issuance.certificate else None,
-        }
+def _issuance_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
+    columns, joins = issuances.parts_of_select()
+    return (Source(columns, schema.issuances, joins, (schema.issuances.c.id,), fields_sql.issuances()),)
+
+
+def _issuances(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    texts = ("name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason", "sha256")
+    for _source, rows in asked.parts(connection, *_issuance_sources(None, None)):
+        for issuance in map(issuances.from_row, rows):
+            end = certificate_info(issuance.certificate, now=moment(asked.selection.now))["not_after"] if issuance.certificate else None
+            yield {
+                "id": issuance.id,
+                "namespace": issuance.host.namespace,
+                "host": issuance.host.name,
+                **{name: getattr(issuance, name) for name in texts},
+                "serial": None if issuance.serial is None else serial_text(issuance.serial),
+                "began": iso(issuance.began),
+                "changed": iso(issuance.changed),
+                "issued": None if issuance.issued is None else iso(issuance.issued),
+                "not_after": end,
+            }
 
 
 def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
@@ -451,12 +534,16 @@ def _issuers(connection: sa.Connection, now: int) -> t.Iterator[Document]:
         }
 
 
-def _events(connection: sa.Connection, _now: int, narrow: Narrow = everything) -> t.Iterator[Document]:
-    for row in connection.execute(schema.events.select().where(*narrow(fields_sql.events())).order_by(schema.events.c.seq)).mappings():
-        yield event_document(dict(row))
+def _event_sources(_namespace: str | None, _sort: str | None) -> tuple[Source, ...]:
+    return (Source(tuple(schema.events.c), schema.events, (), (schema.events.c.seq,), fields_sql.events()),)
 
 
-def event_document(row: t.Mapping[str, t.Any]) -> Document:
+def _events(connection: sa.Connection, asked: Asked) -> t.Iterator[Document]:
+    for _source, rows in asked.parts(connection, *_event_sources(None, None)):
+        yield from map(event_document, rows)
+
+
+def event_document(row: t.Mapping[t.Any, t.Any]) -> Document:
     """A line of the audit log as users get it."""
     names = ("seq", "actor", "actor_known", "account", "job", "ticket", "reason", "kind", "namespace", "host", "subject", "previous", "hash")
     return {**_pick(row, *names), "time": iso_stored(row["time"]), "detail": json.loads(row["detail"])}
@@ -464,21 +551,36 @@ def event_document(row: t.Mapping[str, t.Any]) -> Document:
 
 def _coverage(connection: sa.Connection, now: int) -> t.Iterator[Document]:
     hosts = (document for _number, document in _host_rows(connection))
-    return coverage(hosts, (document for _row, document in _endpoint_rows(connection, now)))
+    return coverage(hosts, (_endpoint(row, now) for row in _rows(connection, _endpoint_source())))
 
 
-KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
-    "hosts": _hosts,
-    "coverage": _coverage,
+_Documents = t.Callable[["sa.Connection", Asked], t.Iterator[Document]]
+# Those of which the database reads only what an expression may select, or a page, or their number.
+NARROWED: dict[str, _Documents] = {
     "certificates": _certificates,
     "places": _places,
     "endpoints": _endpoints,
-    "bundles": _bundles,
     "keys": _keys,
+    "services": _services,
+    "issuances": _issuances,
+    "events": _events,
+}
+SOURCES: dict[str, t.Callable[[str | None, str | None], tuple[Source, ...]]] = {
+    "certificates": _certificate_sources,
+    "places": _place_sources,
+    "endpoints": _endpoint_sources,
+    "keys": _key_sources,
+    "services": _service_sources,
+    "issuances": _issuance_sources,
+    "events": _event_sources,
+}
+OTHERS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
+    "hosts": _hosts,
+    "coverage": _coverage,
+    "bundles": _bundles,
     "trust_stores": _trust_stores,
     "crls": _crls,
     "requests": _requests,
-    "services": _services,
     "renewers": _renewers,
     "assignments": _assignments,
     "ownership_findings": _ownership_findings,
@@ -486,17 +588,11 @@ KINDS: dict[str, t.Callable[[sa.Connection, int], t.Iterator[Document]]] = {
     "imported": _imported,
     "scans": _scans,
     "runs": runs,
-    "issuances": _issuances,
     "issuers": _issuers,
-    "events": _events,
 }
-# Those that read only what an expression may select.
-NARROWED: dict[str, t.Callable[[sa.Connection, int, Narrow], t.Iterator[Document]]] = {
-    "certificates": _certificates,
-    "places": _places,
-    "endpoints": _endpoints,
-    "keys": _keys,
-    "services": _services,
-    "issuances": _issuances,
-    "events": _events,
-}
+# In the order in which the documentation has them.
+KINDS = (
+    *("hosts", "coverage", "certificates", "places", "endpoints", "bundles", "keys", "trust_stores", "crls", "requests", "services", "renewers"),
+    *("assignments", "ownership_findings", "mismatches", "imported", "scans", "runs", "issuances", "issuers", "events"),
+)
+SORTS = {"certificates": ("not_after",)}

@@ -156,46 +156,41 @@ def find(
     certificate: str | None = None,
     host: HostName | None = None,
     state: str | None = None,
-    wanted: t.Sequence[t.Any] = (),
 ) -> tuple[Issuance, ...]:
-    """Those that match everything given, oldest first; C(wanted) are conditions of SQL."""
-    table, hosts = schema.issuances, schema.hosts
-    statement = (
-        sa.select(table, hosts.c.namespace, hosts.c.name.label("host_name"), schema.certificates.c.der)
-        .join(hosts, hosts.c.id == table.c.host_id)
-        .outerjoin(schema.certificates, schema.certificates.c.sha256 == table.c.certificate)
-        .where(*wanted)
-        .order_by(table.c.id)
-    )
+    """Those that match everything given, oldest first."""
+    table = schema.issuances
+    columns, joins = parts_of_select()
+    statement = sa.select(*columns).order_by(table.c.id)
+    for joined, condition, outer in joins:
+        statement = statement.join(joined, condition, isouter=outer)
     for column, value in ((table.c.id, issuance), (table.c.transaction, transaction), (table.c.certificate, certificate), (table.c.state, state)):
         if value is not None:
             statement = statement.where(column == value)
     if host is not None:
         statement = statement.where(is_host(host))
-    return tuple(_issuance(row) for row in connection.execute(statement))
+    return tuple(from_row(row) for row in connection.execute(statement).mappings())
 
 
-def _issuance(row: t.Any) -> Issuance:
+def parts_of_select() -> tuple[tuple[t.Any, ...], tuple[tuple[t.Any, t.Any, bool], ...]]:
+    """The columns that an issuance is made of, and what is joined to its table for them, by which condition and whether there may be none."""
+    table, hosts, certificates_of = schema.issuances, schema.hosts, schema.certificates
+    columns = (*table.c, hosts.c.namespace, hosts.c.name.label("host_name"), certificates_of.c.der)
+    return columns, ((hosts, hosts.c.id == table.c.host_id, False), (certificates_of, certificates_of.c.sha256 == table.c.certificate, True))
+
+
+def from_row(row: t.Mapping[t.Any, t.Any]) -> Issuance:
+    """The issuance of a row with these columns."""
+    names = ("id", "name", "issuer", "csr_digest", "request_digest", "profile", "requester", "job", "transaction", "state", "reason")
     return Issuance(
-        id=row.id,
-        host=HostName(namespace=row.namespace, name=row.host_name),
-        name=row.name,
-        issuer=row.issuer,
-        serial=None if row.serial is None else int(row.serial, 16),
-        csr_digest=row.csr_digest,
-        request_digest=row.request_digest,
-        profile=row.profile,
-        requester=row.requester,
-        job=row.job,
-        transaction=row.transaction,
-        state=row.state,
-        reason=row.reason,
-        began=moment(row.began),
-        changed=moment(row.changed),
-        issued=None if row.issued is None else moment(row.issued),
-        sha256=row.certificate,
-        certificate=row.der,
-        chain=chain_from(row.chain_json or "[]"),
+        **{name: row[name] for name in names},
+        host=HostName(namespace=row["namespace"], name=row["host_name"]),
+        serial=None if row["serial"] is None else int(row["serial"], 16),
+        began=moment(row["began"]),
+        changed=moment(row["changed"]),
+        issued=None if row["issued"] is None else moment(row["issued"]),
+        sha256=row["certificate"],
+        certificate=row["der"],
+        chain=chain_from(row["chain_json"] or "[]"),
     )
 
 

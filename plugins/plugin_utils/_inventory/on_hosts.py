@@ -13,10 +13,8 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.owned imp
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ALARMED, endpoint_place
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import TEXTS, Ownership
-from ansible_collections.certops.fleet.plugins.plugin_utils._x509.info import elliptic_size
 
 Row = dict[str, t.Any]
-USUAL_ELLIPTIC = 256  # the column key_size has nothing for elliptic curves
 OF_CERTIFICATE = ("common_name", "serial", "issuer_json", "not_after", "key_type", "key_size", "self_issued", "is_ca")
 
 
@@ -34,14 +32,14 @@ def on_hosts(connection: sa.Connection, namespace: str | None) -> t.Iterator[Row
     Each has namespace, host, path, class, services_json, sha256, OF_CERTIFICATE, the first alternative C(name), whether it is C(revoked), and of who
     answers for the place the attributes that are one text, C(purpose).
     """
-    sizes, owned = _elliptic_sizes(connection), Owned(connection)
+    owned = Owned(connection)
     for row in connection.execute(_files(namespace)).mappings():
-        yield _row({**row}, sizes, owned.of_place({**row, "certificate": row["sha256"]}))
+        yield _row(row, owned.of_place({**row, "certificate": row["sha256"]}))
     for row in connection.execute(_listeners(namespace)).mappings():
         path = endpoint_place(row["target"], row["port"], row["asked"])
         own = {name: row[name] for name in row if name not in ("target", "port", "asked", "address")}
         ownership = owned.of_endpoint({**row, "certificate": row["sha256"]}, path)
-        yield _row({**own, "path": path, "class": "in_use", "services_json": "[]"}, sizes, ownership)
+        yield _row({**own, "path": path, "class": "in_use", "services_json": "[]"}, ownership)
 
 
 def _files(namespace: str | None) -> t.Any:
@@ -73,18 +71,7 @@ def _within(statement: t.Any, column: sa.Column[t.Any], namespace: str | None) -
     return statement if namespace is None else statement.where(column == namespace)
 
 
-def _elliptic_sizes(connection: sa.Connection) -> dict[str, int | None]:
-    """Of the keys on curves of another size than the usual one."""
-    certificates, places, endpoints = schema.certificates.c, schema.places.c, schema.endpoints.c
-    alarmed = sa.exists().where(places.certificate == certificates.sha256, places.gone_at.is_(None), places["class"].in_(ALARMED))
-    shown = sa.exists().where(endpoints.certificate == certificates.sha256, endpoints.gone_at.is_(None))
-    statement = sa.select(certificates.sha256, certificates.der).where(certificates.key_type == "ECC", sa.or_(alarmed, shown))
-    sizes = ((row.sha256, elliptic_size(row.der)) for row in connection.execute(statement))
-    return {sha256: size for sha256, size in sizes if size != USUAL_ELLIPTIC}
-
-
-def _row(row: Row, sizes: t.Mapping[str, int | None], ownership: Ownership) -> Row:
+def _row(row: t.Mapping[t.Any, t.Any], ownership: Ownership) -> Row:
     """What is told of one place, as JSON has it."""
-    size = sizes.get(row["sha256"], USUAL_ELLIPTIC) if row["key_type"] == "ECC" else row["key_size"]
     purpose = {name: str(ownership.values[name]) for name in TEXTS if name in ownership.values}
-    return {**{name: row[name] for name in row if name != "host_id"}, "key_size": size, "revoked": bool(row["revoked"]), "purpose": purpose}
+    return {**{name: row[name] for name in row if name != "host_id"}, "revoked": bool(row["revoked"]), "purpose": purpose}

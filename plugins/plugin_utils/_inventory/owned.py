@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import current_rules, given_from, rule_row
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import among, parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.resolve import NOBODY, Rules, Subject, resolved
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import ATTRIBUTES, KEYS, VARIABLES, Candidate, Ownership, Rule, Value, plain
@@ -35,18 +36,43 @@ class _Host:
 
 
 class Owned:
-    """Answers for rows of one connection. Rules for hosts are applied once a host; facts of certificates are read only where a rule asks for them."""
+    """Answers for rows of one connection. Rules for hosts are applied once a host; facts of certificates are read only where a rule asks for them.
 
-    def __init__(self, connection: sa.Connection) -> None:
+    C(partly) reads nothing of hosts and certificates before C(know) names some: who has few rows need not wait for all of a fleet.
+    """
+
+    def __init__(self, connection: sa.Connection, *, partly: bool = False) -> None:
+        self._connection = connection
         rules = current_rules(connection)
         keys = [{key for key, _patterns in rule.match} for rule in rules]
         self._of_hosts = Rules(rule for rule, own in zip(rules, keys, strict=True) if own <= _OF_HOSTS)
         self._others = Rules(rule for rule, own in zip(rules, keys, strict=True) if not own <= _OF_HOSTS)
         asked = set().union(*keys)
-        self._addresses = _addresses(connection) if "cidr" in asked else {}
-        self._hosts = {row.id: self._host(row) for row in connection.execute(_stated())}
-        self._facts: dict[str, dict[str, list[str]]] = _facts(connection) if asked & _OF_CERTIFICATES else {}
-        self._issued = _issued_for(connection)
+        self._asks_address, self._asks_facts = "cidr" in asked, bool(asked & _OF_CERTIFICATES)
+        self._hosts: dict[int, _Host] = {}
+        self._facts: dict[str, dict[str, list[str]]] = {}
+        self._issued: dict[str, dict[int, set[str]]] = {}
+        if not partly:
+            self._facts = _facts(connection, None) if self._asks_facts else {}
+            self._issued = _issued_for(connection, None)
+            self._know_hosts(None)
+
+    def know(self, hosts: t.Iterable[int], certificates: t.Iterable[str]) -> None:
+        """Reads what answers on these need. Hosts stay known, of certificates those that were named last."""
+        named = sorted(set(certificates))
+        self._facts, self._issued = {}, {}
+        for part in parts(named):
+            self._issued |= _issued_for(self._connection, part)
+            if self._asks_facts:
+                self._facts |= _facts(self._connection, part)
+        wanted = {*hosts, *(host for own in self._issued.values() for host in own)}
+        for numbers in parts(sorted(wanted - self._hosts.keys())):
+            self._know_hosts(numbers)
+
+    def _know_hosts(self, numbers: t.Sequence[int] | None) -> None:
+        addresses = _addresses(self._connection, numbers) if self._asks_address else {}
+        for row in self._connection.execute(_stated().where(*among(schema.hosts.c.id, numbers))):
+            self._hosts[row.id] = self._host(row, addresses.get(row.id, ()))
 
     def of_host(self, host: int) -> Ownership:
         """Who answers for a host."""
@@ -97,9 +123,9 @@ class Owned:
     def _certificate(self, sha256: str | None) -> Subject:
         return {} if sha256 is None else {"certificate": (sha256,), **self._facts.get(sha256, {})}
 
-    def _host(self, row: t.Any) -> _Host:
+    def _host(self, row: t.Any, addresses: t.Sequence[str]) -> _Host:
         groups = json.loads(row.groups_json or "[]")
-        subject: Subject = {"namespace": (row.namespace,), "host": (row.name,), "group": groups, "cidr": self._addresses.get(row.id, ())}
+        subject: Subject = {"namespace": (row.namespace,), "host": (row.name,), "group": groups, "cidr": addresses}
         stated = [_stated_candidate(row.name, name, value) for name, value in given_from(row.set_json or "{}")]
         candidates = (*stated, *self._of_hosts.candidates(subject))
         return _Host(subject, candidates, resolved(candidates))
@@ -134,34 +160,37 @@ def _stated() -> sa.Select[t.Any]:
     return sa.select(*columns).select_from(hosts.outerjoin(stated, stated.c.host_id == hosts.c.id))
 
 
-def _addresses(connection: sa.Connection) -> dict[int, list[str]]:
+def _addresses(connection: sa.Connection, hosts: t.Sequence[int] | None) -> dict[int, list[str]]:
     evidence = schema.host_evidence.c
     found = collections.defaultdict(list)
-    for row in connection.execute(sa.select(evidence.host_id, evidence.value).where(evidence.kind == "address")):
+    for row in connection.execute(sa.select(evidence.host_id, evidence.value).where(evidence.kind == "address", *among(evidence.host_id, hosts))):
         found[row.host_id].append(row.value)
     return found
 
 
-def _facts(connection: sa.Connection) -> dict[str, dict[str, list[str]]]:
+def _facts(connection: sa.Connection, identities: t.Sequence[str] | None) -> dict[str, dict[str, list[str]]]:
     """Of each certificate what rules may ask for: its names, who issued it, and by which profile."""
     found: dict[str, dict[str, list[str]]] = collections.defaultdict(lambda: {"name": [], "issuer": [], "profile": []})
     certificates, names, issuances = schema.certificates.c, schema.certificate_names.c, schema.issuances.c
-    for row in connection.execute(sa.select(certificates.sha256, certificates.common_name, certificates.issuer_json)):
+    facts = sa.select(certificates.sha256, certificates.common_name, certificates.issuer_json)
+    for row in connection.execute(facts.where(*among(certificates.sha256, identities))):
         own = found[row.sha256]
         own["name"] += [row.common_name] if row.common_name else []
         own["issuer"] += [value for key, value in json.loads(row.issuer_json or "[]") if key == "commonName"]
-    for certificate, name in connection.execute(sa.select(names.certificate, names.name)):
+    for certificate, name in connection.execute(sa.select(names.certificate, names.name).where(*among(names.certificate, identities))):
         found[certificate]["name"].append(name)
-    for issued in connection.execute(sa.select(issuances.certificate, issuances.issuer, issuances.profile).where(issuances.certificate.is_not(None))):
+    ours = sa.select(issuances.certificate, issuances.issuer, issuances.profile).where(issuances.certificate.is_not(None))
+    for issued in connection.execute(ours.where(*among(issuances.certificate, identities))):
         found[issued.certificate]["issuer"].append(issued.issuer)
         found[issued.certificate]["profile"].append(issued.profile)
     return found
 
 
-def _issued_for(connection: sa.Connection) -> dict[str, dict[int, set[str]]]:
+def _issued_for(connection: sa.Connection, identities: t.Sequence[str] | None) -> dict[str, dict[int, set[str]]]:
     """Of each certificate that was issued here the hosts that it was issued for, and what became of it there."""
     issuances = schema.issuances.c
     found: dict[str, dict[int, set[str]]] = {}
-    for row in connection.execute(sa.select(issuances.certificate, issuances.host_id, issuances.state).where(issuances.certificate.is_not(None))):
+    ours = sa.select(issuances.certificate, issuances.host_id, issuances.state).where(issuances.certificate.is_not(None))
+    for row in connection.execute(ours.where(*among(issuances.certificate, identities))):
         found.setdefault(row.certificate, {}).setdefault(row.host_id, set()).add(row.state)
     return found

@@ -56,6 +56,11 @@ def parts(values: t.Iterable[V]) -> t.Iterator[list[V]]:
     return iter(lambda: list(itertools.islice(left, CHUNK)), [])
 
 
+def among(column: sa.Column[t.Any], values: t.Sequence[t.Any] | None) -> tuple[t.Any, ...]:
+    """The condition that a column has one of the values, none for all; C(parts) makes the lists."""
+    return () if values is None else (column.in_(values),)
+
+
 def _write(connection: sa.Connection, table: sa.Table, rows: t.Sequence[Row], *, changed: tuple[str, ...]) -> None:
     """Hands the rows to the driver as they are: what SQLAlchemy does for each of them takes longer than the database."""
     if not rows:

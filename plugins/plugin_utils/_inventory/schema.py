@@ -71,6 +71,7 @@ if sa is not None:
         sa.Column("last_seen", sa.BigInteger),  # null: it never answered
         sa.Column("compared_after", sa.Integer),  # scans up to this one are not compared with the next: they are of two hosts that were merged
         sa.UniqueConstraint("namespace", "name"),
+        sa.Index(None, "name"),
     )
 
     host_evidence = sa.Table(
@@ -114,11 +115,12 @@ if sa is not None:
         sa.Column("subject_json", sa.Text),
         sa.Column("issuer_json", sa.Text),
         sa.Column("common_name", sa.Text),
+        sa.Column("issuer_name", sa.Text),  # its common name
         sa.Column("serial", sa.Text),  # lower-case hexadecimal without leading zeros
         sa.Column("not_before", sa.BigInteger),
         sa.Column("not_after", sa.BigInteger),
         sa.Column("key_type", sa.Text),
-        sa.Column("key_size", sa.Integer),
+        sa.Column("key_size", sa.Integer),  # bits, of an elliptic curve those of its field
         sa.Column("signature_algorithm", sa.Text),
         sa.Column("spki", sa.String(64)),
         sa.Column("subject_key_identifier", sa.Text),
@@ -129,6 +131,8 @@ if sa is not None:
         sa.Column("problem", sa.Text),  # why it cannot be parsed
         sa.Index(None, "spki"),
         sa.Index(None, "not_after"),
+        sa.Index(None, "common_name"),
+        sa.Index(None, "issuer_name", "sha256"),  # in the order of their pages: an issuer has many
     )
 
     certificate_names = sa.Table(
@@ -163,6 +167,7 @@ if sa is not None:
         sa.Column("services_json", sa.Text, nullable=False),
         *_seen(),
         sa.Index(None, "certificate"),
+        sa.Index(None, "class", "gone_at"),
     )
 
     # Places, too: stores that could not be opened.

@@ -23,6 +23,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import (
     issuances,
     migrate,
     on_hosts,
+    pages,
     past,
     radius,
     scans,
@@ -43,6 +44,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.connectio
 )
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location, locate
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import prepare
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Selection
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import require, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import (
     Actor,
@@ -378,13 +380,35 @@ class Inventory(AuditStore):
         with self._read() as connection:
             return signers.chains(connection)
 
-    def documents(self, kind: str, *, select: str | None = None, as_of: datetime | None = None) -> t.Iterator[dict[str, t.Any]]:
-        """Everything of one kind as plain dictionaries, see ``documents.KINDS``; at least what ``select`` needs, for who applies it afterwards.
+    def documents(
+        self,
+        kind: str,
+        *,
+        select: str | None = None,
+        namespace: str | None = None,
+        as_of: datetime | None = None,
+        sort: str | None = None,
+        page: pages.Page | None = None,
+    ) -> t.Iterator[dict[str, t.Any]]:
+        """Everything of one kind as plain dictionaries, see ``documents.KINDS``.
 
-        ``as_of`` is the time that all of it is told of, see ``past``.
+        At least what ``select`` and ``namespace`` need of it, for who applies them afterwards. ``as_of`` is the time that all of it is told of, see ``past``.
         """
+        asked = pages.Asked(self._selection(select, namespace, as_of), page, sort)
         with self._read() as connection, past.as_it_was(connection, None if as_of is None else seconds(as_of)):
-            yield from documents.documents(connection, kind, now=as_of or self._now(), select=select)
+            yield from documents.documents(connection, kind, asked)
+
+    def pages(self, kind: str, *, select: str | None = None, namespace: str | None = None) -> bool:
+        """Whether documents can be asked for page by page, because ``select`` makes one element of each that it selects."""
+        return documents.pages(kind, self._selection(select, namespace))
+
+    def count(self, kind: str, *, select: str | None = None, namespace: str | None = None, as_of: datetime | None = None) -> int | None:
+        """How many elements ``select`` makes of the documents of a namespace; None where the database cannot tell."""
+        with self._read() as connection, past.as_it_was(connection, None if as_of is None else seconds(as_of)):
+            return documents.counted(connection, kind, self._selection(select, namespace, as_of))
+
+    def _selection(self, select: str | None, namespace: str | None, as_of: datetime | None = None) -> Selection:
+        return Selection.of(select, namespace=namespace, now=seconds(as_of or self._now()))
 
     def host_names(self, namespace: str | None = None) -> t.Iterator[tuple[str, str]]:
         """Namespace and name of every host."""

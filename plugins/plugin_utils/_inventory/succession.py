@@ -12,6 +12,7 @@ import functools
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.rows import parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 
 Row = t.Mapping[t.Any, t.Any]
@@ -79,26 +80,30 @@ def _following(issued: t.Sequence[tuple[str, str]], there: t.Container[str]) -> 
 
 
 class Successions:
-    """Of rows of places, asked host by host: they are told in that order, and what is known of one is forgotten with the next."""
+    """Of rows of places. Most hosts have none that is gone: those are found out together, before their rows are asked about."""
 
     def __init__(self, connection: sa.Connection, now: int) -> None:
         self._connection = connection
         self._now = now
         self._back: dict[int, dict[Key, list[int]]] | None = None
-        self._host: int | None = None
-        self._found: dict[Key, dict[str, str | None]] = {}
+        self._found: dict[int, dict[Key, dict[str, str | None]]] = {}
+
+    def know(self, hosts: t.Iterable[int]) -> None:
+        """Reads what rows of these hosts need."""
+        unknown = sorted(set(hosts) - set(self._found))
+        places = schema.places.c
+        for part in parts(unknown):
+            self._found.update({host: {} for host in part})
+            gone = sa.select(places.host_id).distinct().where(places.host_id.in_(part), places.gone_at.is_not(None))
+            for host in self._connection.execute(gone).scalars().all():
+                self._found[host] = self._of_host(host)
 
     def of(self, row: Row) -> t.Mapping[str, str | None]:
-        """NAMES of a row of places."""
-        if row["host_id"] != self._host:
-            self._host = row["host_id"]
-            self._found = self._of_host(row["host_id"])
-        return self._found.get((row["path"], row["certificate"], row["alias"]), NOTHING)
+        """NAMES of a row of places of a host that is known."""
+        return self._found[row["host_id"]].get((row["path"], row["certificate"], row["alias"]), NOTHING)
 
     def _of_host(self, host: int) -> dict[Key, dict[str, str | None]]:
         rows = self._connection.execute(_there(), {"host": host}).all()
-        if all(row.gone_at is None for row in rows):
-            return {}
         back = self._came_back().get(host, {})
         stays = []
         for row in rows:

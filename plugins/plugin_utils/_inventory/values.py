@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 from datetime import datetime, timezone
 
@@ -239,6 +240,7 @@ def iso(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@functools.lru_cache(maxsize=4096)  # many rows have the time of the same scan
 def iso_stored(stored: int | None) -> str | None:
     """The same of a stored one, None where there is none; others may claim a time after the last year that there is, or before the first."""
     return None if stored is None else iso(moment(max(BEGINNING, min(stored, ENDLESS))))

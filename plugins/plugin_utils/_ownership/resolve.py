@@ -9,7 +9,6 @@ Of matches that are equal, one made by hand beats the others; the others are equ
 
 from __future__ import annotations
 
-import collections
 import fnmatch
 import functools
 import ipaddress
@@ -23,15 +22,19 @@ Subject = t.Mapping[str, t.Sequence[str]]
 Weight = tuple[tuple[int, int, int], ...]
 NOBODY = Ownership({}, (), ())
 _WILD = re.compile(r"[*?[]")
-_INDEXED = ("certificate", "host", "name")
+_INDEXED = ("certificate", "name", "path", "host", "service")  # what says most first
 _EXACT = 1
 
 
 class Rules:
-    """Rules, found quickly for a subject: those that name a certificate, host or name exactly are looked up by it."""
+    """Rules, found quickly for a subject.
+
+    A rule is looked up by one of its keys: by the texts that it names exactly, or by what its patterns begin with before their first wildcard. Only those
+    whose patterns begin with a wildcard, or that have none of these keys, are compared with everything.
+    """
 
     def __init__(self, rules: t.Iterable[Rule]) -> None:
-        self._by: dict[str, dict[str, list[Rule]]] = {key: collections.defaultdict(list) for key in _INDEXED}
+        self._by: dict[str, _Beginnings] = {key: _Beginnings() for key in _INDEXED}
         self._rest: list[Rule] = []
         self.count = 0
         for rule in rules:
@@ -41,21 +44,45 @@ class Rules:
         self.count += 1
         match = dict(rule.match)
         for key in _INDEXED:
-            if key in match and not any(map(_WILD.search, match[key])):
-                for pattern in match[key]:
-                    self._by[key][pattern].append(rule)
+            if key in match and not any(_WILD.match(pattern) for pattern in match[key]):
+                self._by[key].put(match[key], rule)
                 return
         self._rest.append(rule)
 
     def candidates(self, subject: Subject) -> list[Candidate]:
         """A candidate for each attribute of each rule that matches."""
-        near = {id(rule): rule for key in _INDEXED for text in subject.get(key, ()) for rule in self._by[key].get(text.lower() if key == "name" else text, ())}
+        near: dict[int, Rule] = {}
+        for key, beginnings in self._by.items():
+            for text in subject.get(key, ()) if beginnings.lengths or beginnings.exact else ():
+                beginnings.collect(text.lower() if key == "name" else text, near)
         found = []
         for rule in (*near.values(), *self._rest):
             weight = weight_of(rule, subject)
             if weight is not None:
                 found += [Candidate(name, value, rule, weight) for name, value in rule.given]
         return found
+
+
+class _Beginnings:
+    """Rules by what a text must be, or must begin with, for one of their patterns to match it."""
+
+    def __init__(self) -> None:
+        self.exact: dict[str, list[Rule]] = {}
+        self.lengths: dict[int, dict[str, list[Rule]]] = {}
+
+    def put(self, patterns: t.Iterable[str], rule: Rule) -> None:
+        for pattern in patterns:
+            wild = _WILD.search(pattern)
+            by = self.lengths.setdefault(wild.start(), {}) if wild else self.exact
+            by.setdefault(pattern[: wild.start()] if wild else pattern, []).append(rule)
+
+    def collect(self, text: str, near: dict[int, Rule]) -> None:
+        """Adds the rules that may match a text."""
+        for rule in self.exact.get(text, ()):
+            near[id(rule)] = rule
+        for length, by in self.lengths.items():
+            for rule in by.get(text[:length], ()):
+                near[id(rule)] = rule
 
 
 def weight_of(rule: Rule, subject: Subject) -> Weight | None:
@@ -96,6 +123,7 @@ def _order(candidate: Candidate) -> tuple[t.Any, ...]:
     return (-ATTRIBUTES.index(candidate.attribute), *_rank(candidate), -SOURCES.index(rule.source), rule.origin, value, rule.match)
 
 
+@functools.lru_cache(maxsize=20_000)
 def _weight(key: str, pattern: str) -> tuple[int, int]:
     if key == "cidr":
         prefix, width = int(pattern.rpartition("/")[2]), 128 if ":" in pattern else 32

@@ -13,7 +13,7 @@ except ImportError:
     op = None  # type: ignore[assignment]
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -27,6 +27,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, migrate, postgres, schema, sql
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import locate
@@ -429,6 +432,12 @@ def _bare(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> t.Ite
     engine.dispose()
 
 
+_OLD_CERTIFICATE = """
+INSERT INTO certificates (sha256, der, first_seen, issuer_json, key_type, key_size, names_count)
+VALUES (:sha256, :der, 1, :issuer_json, :key_type, :key_size, 0)
+"""
+
+
 @pytest.mark.parametrize("released", RELEASED)
 def test_every_released_schema_goes_up_and_down(bare: sa.Engine, released: str) -> None:
     """With rows in every table: up to what the code expects, down again to what it was, and the rows are there."""
@@ -440,6 +449,25 @@ def test_every_released_schema_goes_up_and_down(bare: sa.Engine, released: str) 
         assert compare_metadata(MigrationContext.configure(opened), schema.metadata) == []
         command.downgrade(config, released)
         assert {name: opened.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar() for name in counts} == counts
+
+
+def test_old_certificates_get_their_issuer_and_the_size_of_their_key(bare: sa.Engine) -> None:
+    """More of them than one part, and among them such of which it cannot be told."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    der = x509.CertificateBuilder(name, name, key.public_key(), 5, _now(), _now()).sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    issuer, cut = '[["organizationName","o"],["commonName","ca"]]', '[["commonName","ca"],"… [1001 entries]"]'
+    told = [(der, issuer, "ECC", None), (der, cut, "RSA", 2048), (b"x", None, "ECC", None), (b"x", None, "Ed25519", None), *[(b"x", None, None, None)] * 2000]
+    rows = [dict(zip(("der", "issuer_json", "key_type", "key_size"), row, strict=True), sha256=f"{number:064}") for number, row in enumerate(told)]
+    with connection.begin(bare, connection.ALONE, path="bare") as opened:
+        config = migrate.configuration(opened)
+        command.upgrade(config, "0008")
+        opened.execute(sa.text(_OLD_CERTIFICATE), [*rows[:3], *rows[4:], {**rows[0], "sha256": "f" * 64}, rows[3]])
+        command.upgrade(config, schema.HEAD)
+        found = opened.exec_driver_sql("SELECT issuer_name, key_size FROM certificates ORDER BY sha256").all()
+    assert found[:4] == [("ca", 384), ("ca", 2048), (None, None), (None, None)]
+    assert set(found[4:-1]) == {(None, None)}
+    assert found[-1] == ("ca", 384)
 
 
 def test_the_password_is_in_no_trace(server: str) -> None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import replace
 
+import jmespath
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import fields_sql
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import NARROWED
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, NARROWED
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select import SelectError, selected
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import LARGEST
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import EndpointsRecord, HostName
+from ansible_collections.certops.fleet.plugins.plugin_utils._questions.ask import Question, answer, within
 
 ODD: list[t.Any] = [
     None,
@@ -45,8 +48,35 @@ ODD: list[t.Any] = [
     "0001-01-01T00:00:00Z",
 ]
 COMPARED = ("==", "!=", "<", "<=", ">", ">=")
-ENDINGS = ("", ".path", ".{a: host, b: path}", "[0]", " | [0]", " | [-1]", "[].services[]", " | length(@)", " | [?path]", ".places[?!gone_at][]")
-OTHERS = ("contains(path, 'web')", "length(alias)", "places[?class=='in_use']", "path < `5`", "services", "@", "`true`", "subject.commonName == 'soon'")
+ENDINGS = (
+    "",
+    ".{a: places[?class!='backup'], b: host}",
+    ".[path, missing]",
+    ".path",
+    ".{a: host, b: path}",
+    "[0]",
+    " | [0]",
+    " | [-1]",
+    "[].services[]",
+    " | length(@)",
+    " | [?path]",
+    ".places[?!gone_at][]",
+)
+LISTED = ("path", "host", "class", "gone_at", "alias", "namespace", "first_seen")  # of the places of certificates
+OTHERS = (
+    "contains(path, 'web')",
+    "subject_alt_name",
+    "subject_alt_name[?@=='DNS:soon.example']",
+    "subject_alt_name[?'IP:soon.example'==@]",
+    "places",
+    "length(alias)",
+    "places[?class=='in_use']",
+    "path < `5`",
+    "services",
+    "@",
+    "`true`",
+    "subject.commonName == 'soon'",
+)
 
 
 def _many(inventory: Inventory, tools: t.Any, clock: t.Any) -> Inventory:
@@ -93,12 +123,24 @@ def _conditions(kind: str, documents: t.Sequence[t.Mapping[str, t.Any]]) -> st.S
     fields = columns | columns | st.sampled_from(sorted({name for document in documents for name in document if name.isidentifier()} | {"missing", "null"}))
 
     def literals(field: str) -> st.SearchStrategy[str]:
-        own = [document[field] for document in documents if isinstance(document.get(field), (str, int, float))]
+        own = [value for value in (jmespath.search(field, document) for document in documents) if isinstance(value, (str, int, float))]
         near = [value + step for value in own if not isinstance(value, (str, bool)) for step in (-1, -0.5, 0, 0.5, 1)]
         return st.sampled_from([*own, *near] or [None]).map(_literal) | st.sampled_from(ODD).map(_literal) | st.just("null")
 
+    places = [place for document in documents for place in document.get("places", ())]
+    listed = st.sampled_from(LISTED).flatmap(
+        lambda field: st.tuples(st.just(field), st.sampled_from(COMPARED), st.sampled_from([place[field] for place in places] or [None]))
+    )
+    in_places = listed.map(lambda parts: f"places[?{parts[0]} {parts[1]} {_literal(parts[2])}]")
     comparisons = fields.flatmap(lambda field: st.tuples(st.just(field), st.sampled_from(COMPARED), literals(field)))
-    atoms = fields | st.sampled_from(OTHERS) | comparisons.map(" ".join) | comparisons.map(" ".join) | comparisons.map(lambda parts: " ".join(reversed(parts)))
+    atoms = (
+        fields
+        | st.sampled_from(OTHERS)
+        | (in_places if places else comparisons.map(" ".join))
+        | comparisons.map(" ".join)
+        | comparisons.map(" ".join)
+        | comparisons.map(lambda parts: " ".join(reversed(parts)))
+    )
 
     def extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         pairs = st.tuples(inner, st.sampled_from(("&&", "||")), inner).map(lambda parts: f"({' '.join(parts)})")
@@ -126,11 +168,62 @@ def test_the_same_result_either_way(many: Inventory, tools: t.Any, data: st.Data
     assert _answer(many.documents(kind, select=expression, as_of=as_of), expression) == _answer(every, expression)
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_same_pages_and_number_either_way(many: Inventory, data: st.DataObject) -> None:
+    """Of every kind, in a namespace or in all, all pages together are the whole answer, and it has as many elements as are counted."""
+    kind = data.draw(st.sampled_from(KINDS))
+    namespace = data.draw(st.sampled_from((None, None, "", "lab", "nowhere")))
+    sort = data.draw(st.sampled_from((None, "not_after"))) if kind == "certificates" else None
+    every = _in_namespace(list(many.documents(kind)), namespace, sort)
+    expression = None
+    if kind in NARROWED and data.draw(st.booleans()):
+        condition = data.draw(_conditions(kind, every))
+        expression = data.draw(st.sampled_from((f"[?{condition}]", f"[?{condition}]", f"[?{condition}]{data.draw(st.sampled_from(ENDINGS))}", "[].{a: host}")))
+    question = Question(kind, expression, namespace, sort)
+    expected = _answer(every, expression)
+    assert _paged(many, question, data.draw(st.integers(1, 4))) == expected
+    assert _asked(many, replace(question, count=True)) == ([len(expected)] if isinstance(expected, list) else expected)
+    assert _asked(many, question) == expected
+
+
+def _in_namespace(every: list[dict[str, t.Any]], namespace: str | None, sort: str | None) -> list[dict[str, t.Any]]:
+    if sort:
+        every = sorted(every, key=lambda document: (document["not_after"] is None, document["not_after"]))
+    return every if namespace is None else list(within(every, namespace))
+
+
+def _asked(inventory: Inventory, question: Question) -> t.Any:
+    try:
+        return answer(inventory, question).documents
+    except SelectError as exc:
+        return str(exc)
+
+
+def _paged(inventory: Inventory, question: Question, limit: int) -> t.Any:
+    """All pages, one after the other."""
+    documents: list[t.Any] = []
+    following = None
+    while True:
+        try:
+            page = answer(inventory, replace(question, limit=limit, after=following))
+        except SelectError as exc:
+            return str(exc)
+        assert len(page.documents) <= limit
+        documents += page.documents
+        following = page.following
+        if following is None:
+            return documents
+
+
 @pytest.mark.parametrize(
     ("kind", "expression", "read"),
     [
         ("certificates", "[?status=='expired'].subject", ["over"]),
-        ("certificates", "[?status!='ok' && places[?class=='in_use']]", ["over", "soon"]),
+        ("certificates", "[?status!='ok' && places[?class=='in_use']]", ["over"]),
+        ("certificates", "[?places[?host=='web2' && namespace=='']]", ["soon"]),
+        ("certificates", "[?subject_alt_name[?@=='DNS:late.example']].subject", ["late"]),
+        ("certificates", "[?issuer.commonName=='edge' && subject.commonName!='x']", ["edge"]),
         ("certificates", "[?days_remaining < `19` && contains(serial, 'a')]", ["over", "soon"]),
         ("certificates", "[?days_remaining <= `30` && `0` < days_remaining]", ["edge", "soon"]),
         ("certificates", "length([?!(status=='ok' || status=='expired')])", ["soon"]),

@@ -25,7 +25,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, migrate, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import connection, documents, migrate, scans, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.select_sql import Selection
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory, open_inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
@@ -162,6 +163,39 @@ def test_migrations_make_the_schema() -> None:
     with engine.begin() as opened:
         migrate.upgrade(opened)
         assert compare_metadata(MigrationContext.configure(opened), schema.metadata) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "select", "sort"),
+    [
+        ("places", None, None),
+        ("places", "[?host=='web1']", None),
+        ("keys", "[?!gone_at]", None),
+        ("services", None, None),
+        ("certificates", None, None),
+        ("certificates", "[?issuer.commonName=='x']", None),
+        ("certificates", "[?status=='warning']", "not_after"),
+        ("certificates", "[?places[?class=='in_use' && !gone_at]]", None),
+    ],
+)
+def test_a_page_of_a_file_is_read_in_order(inventory: Inventory, path: str, kind: str, select: str | None, sort: str | None) -> None:
+    """No statement for it sorts everything that matches, however large tables are."""
+    assert inventory.path == path
+    selection = Selection.of(select, now=0)
+    with inventory._read() as connection:
+        for source in documents.SOURCES[kind](None, sort)[:1]:  # few have the others: stores that are locked, certificates without an end
+            statement = source.rows(selection.conditions(source.fields)).limit(20).compile(connection, compile_kwargs={"literal_binds": True})
+            plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+            assert not [line for line in plan if line == "USE TEMP B-TREE FOR ORDER BY"], plan
+
+
+def test_twins_are_looked_for_by_what_a_host_has(inventory: Inventory, path: str) -> None:
+    """And not among all hosts that have evidence of the kind: it is asked for every host of a night."""
+    assert inventory.path == path
+    with inventory._read() as connection:
+        statement = scans._select_twins().params(host=1).compile(connection, compile_kwargs={"literal_binds": True})
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+    assert any("(kind=? AND value=?)" in line for line in plan), plan
 
 
 def test_the_schema_fits_postgresql() -> None:

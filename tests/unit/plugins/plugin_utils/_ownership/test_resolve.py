@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import itertools
+import time
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.resolve import NOBODY, Rules, resolved, weight_of
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.rules import rule_from
@@ -143,3 +146,31 @@ def test_names_of_others_are_texts() -> None:
 def test_many_stars_are_quick() -> None:
     """A pattern that would try for ever ends."""
     assert weight_of(rule({"path": "*a" * 400 + "b"}), {"path": ("a" * 4000,)}) is None
+
+
+PATTERNS = ("a", "ab", "b", "A", "a*", "ab?", "*b", "?", "[ab]*", "a[b]", "abc", "a*c", "é*")
+TEXTS = ("a", "ab", "abc", "b", "", "A", "aBc", "éa", "a*")
+MATCHES = st.dictionaries(st.sampled_from(("path", "host", "service", "name")), st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3), min_size=1)
+
+
+@given(
+    matches=st.lists(MATCHES, max_size=8),
+    subject=st.dictionaries(st.sampled_from(("path", "host", "service", "name")), st.lists(st.sampled_from(TEXTS), max_size=3)),
+)
+def test_rules_are_found_as_if_each_were_compared(matches: list[dict[str, t.Any]], subject: dict[str, list[str]]) -> None:
+    """Whatever they begin with."""
+    rules = [rule(match, owner=str(number)) for number, match in enumerate(matches)]
+    expected = {number for number, each in enumerate(rules) if weight_of(each, subject) is not None}
+    assert {int(str(candidate.value)) for candidate in Rules(rules).candidates(subject)} == expected
+
+
+def test_many_patterns_of_paths_are_quick() -> None:
+    """What a place costs does not grow with the rules for other places."""
+    took = []
+    for count in (20, 2000):
+        rules = Rules([rule({"path": f"/srv/{number}/*"}) for number in range(count)])
+        began = time.process_time()
+        for place in range(2000):
+            rules.candidates({"path": (f"/srv/{place % 20}/tls/{place}.pem",)})
+        took.append(time.process_time() - began)
+    assert took[1] < took[0] * 10
