@@ -168,6 +168,7 @@ if sa is not None:
         *_seen(),
         sa.Index(None, "certificate"),
         sa.Index(None, "class", "gone_at"),
+        sa.Index("ix_places_gone", "host_id", sqlite_where=sa.text("gone_at IS NOT NULL"), postgresql_where=sa.text("gone_at IS NOT NULL")),
     )
 
     # Places, too: stores that could not be opened.

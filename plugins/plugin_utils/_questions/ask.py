@@ -133,8 +133,8 @@ def stream(inventory: Inventory, question: Question) -> t.Iterator[t.Any]:
 
 def found(inventory: Inventory, question: Question, page: Page | None = None) -> t.Iterator[Document]:
     """One document after the other, before an expression."""
-    wanted = {"namespace": question.namespace, "as_of": question.as_of, "sort": question.sort}
-    documents = inventory.documents(question.kind, select=question.select, page=page, **wanted)
+    wanted, space = question.select, question.namespace
+    documents = inventory.documents(question.kind, select=wanted, namespace=space, as_of=question.as_of, sort=question.sort, page=page)
     return documents if question.namespace is None else within(documents, question.namespace)
 
 

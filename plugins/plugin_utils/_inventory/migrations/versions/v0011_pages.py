@@ -31,7 +31,12 @@ _EXPECTED = {
     "hosts": {"sqlite_autoindex_hosts_1": "100000 20000 1", "ix_hosts_name": "100000 1"},
     # Twins of a host are looked for by what it has: not among all hosts that have something of the kind.
     "host_evidence": {"sqlite_autoindex_host_evidence_1": "500000 5 1 1", "ix_host_evidence_kind_value": "500000 100000 1"},
-    "places": {"sqlite_autoindex_places_1": "5000000 50 2 1 1", "ix_places_certificate": "5000000 5", "ix_places_class_gone_at": "5000000 1000000 500000"},
+    "places": {
+        "sqlite_autoindex_places_1": "5000000 50 2 1 1",
+        "ix_places_certificate": "5000000 5",
+        "ix_places_class_gone_at": "5000000 1000000 500000",
+        "ix_places_gone": "100000 5",
+    },
     "certificates": {
         "sqlite_autoindex_certificates_1": "1000000 1",
         "ix_certificates_spki": "1000000 2",
@@ -52,6 +57,8 @@ def upgrade() -> None:
     op.create_index("ix_certificates_issuer_name_sha256", "certificates", ["issuer_name", "sha256"])
     op.create_index("ix_hosts_name", "hosts", ["name"])
     op.create_index("ix_places_class_gone_at", "places", ["class", "gone_at"])
+    gone = sa.text("gone_at IS NOT NULL")
+    op.create_index("ix_places_gone", "places", ["host_id"], sqlite_where=gone, postgresql_where=gone)
     if op.get_bind().dialect.name == "sqlite":
         _forget()
         rows = [{"tbl": table, "idx": index, "stat": text} for table, indexes in _EXPECTED.items() for index, text in indexes.items()]
@@ -62,6 +69,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         _forget()
+    op.drop_index("ix_places_gone", "places")
     op.drop_index("ix_places_class_gone_at", "places")
     op.drop_index("ix_hosts_name", "hosts")
     op.drop_index("ix_certificates_issuer_name_sha256", "certificates")
