@@ -56,7 +56,7 @@ def parsed(text: bytes | str, number: int = 0) -> Line:
 
 def _fits(value: Row) -> bool:
     """Numbers are numbers, hashes are hashes, the rest is text or nothing."""
-    if any(type(value[name]) is not int for name in _NUMBERS & value.keys()):
+    if any(not isinstance(value[name], int) or isinstance(value[name], bool) for name in _NUMBERS & value.keys()):
         return False
     if any(not isinstance(value[name], str) or not _HASH.fullmatch(value[name]) for name in ("hash", "previous")):
         return False
