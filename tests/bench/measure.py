@@ -53,7 +53,7 @@ class Controller:
         self.sockets = tempfile.mkdtemp(prefix="certops-bench-")  # a path of a socket must be short
         configuration = STATE / "ansible.cfg"
         configuration.touch()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "CERTOPS_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "CERTOPS_", "PYTHON"))}
         own = {"ANSIBLE_CONFIG": str(configuration), "ANSIBLE_HOME": str(STATE / "ansible"), "ANSIBLE_SSH_CONTROL_PATH_DIR": self.sockets}
         self.environment = {**kept, **own, "LC_ALL": "C.UTF-8"}
 

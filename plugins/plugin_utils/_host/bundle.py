@@ -14,10 +14,11 @@ import sys
 import types
 import typing as t
 import zlib
-from importlib.util import MAGIC_NUMBER
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.start import PACKAGE
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.kept import kept
 
 HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
 
@@ -76,23 +77,49 @@ def _lines(data: bytes, level: int) -> str:
 
 @functools.cache
 def _bundle(verb: str) -> str:
-    return _packed(_read(SOURCES[verb]))
-
-
-def _read(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: (HOST_FOLDER / name).read_text(encoding="utf-8") for name in sorted({*_COMMON, *names})}
+    return _kept(verb, "sources", lambda: _packed(_read(SOURCES[verb])))
 
 
 @functools.cache
 def _compiled(verb: str) -> str:
-    codes = {name: marshal.dumps(_code(name)) for name in sorted({*_COMMON, *SOURCES[verb]})}
-    return _lines(marshal.dumps(codes), 3)
+    def made() -> str:
+        codes = {name: marshal.dumps(_code(name)) for name in _names(SOURCES[verb])}
+        return _lines(marshal.dumps(codes), 3)
+
+    return _kept(verb, "program", made)
+
+
+def _kept(verb: str, kind: str, make: t.Callable[[], str]) -> str:
+    """What an earlier run packed of the same files in the same way, or what is made now."""
+    return kept(cache_from_source(str(HOST_FOLDER / f"verb_{verb}.py"), optimization=kind), _key(verb), make)
+
+
+@functools.cache
+def _key(verb: str) -> str:
+    """SHA-256 of everything that a program is made of and by."""
+    digest = hashlib.sha256(MAGIC_NUMBER + Path(__file__).read_bytes())
+    for name in ("start.py", *_names(SOURCES[verb])):
+        source = _source(name)
+        digest.update(f"{name} {len(source)}\n".encode() + source)
+    return digest.hexdigest()
+
+
+def _names(names: tuple[str, ...]) -> list[str]:
+    return sorted({*_COMMON, *names})
+
+
+def _read(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: _source(name).decode() for name in _names(names)}
+
+
+@functools.cache
+def _source(name: str) -> bytes:
+    return (HOST_FOLDER / name).read_bytes()
 
 
 @functools.cache
 def _code(name: str) -> types.CodeType:
-    source = (HOST_FOLDER / name).read_text(encoding="utf-8")
-    return _without_lines(compile(source, f"{PACKAGE.replace('.', '/')}/{name}", "exec", dont_inherit=True, optimize=2))
+    return _without_lines(compile(_source(name), f"{PACKAGE.replace('.', '/')}/{name}", "exec", dont_inherit=True, optimize=2))
 
 
 def _without_lines(code: types.CodeType) -> types.CodeType:
