@@ -8,6 +8,7 @@ Ansible's loader of collections compiles every file anew in every run: of this c
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import typing as t
@@ -29,3 +30,4 @@ class CompiledOnce:
 
 
 sys.meta_path.insert(0, CompiledOnce)
+gc.freeze()  # a search for garbage while the rest is imported does not go through what Ansible has imported before

@@ -18,7 +18,7 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.start import PACKAGE
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.kept import kept
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.kept import kept
 
 HOST_FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_host"
 

@@ -12,7 +12,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import postgres
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import last, postgres
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import Location
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import ConflictError, InventoryError
@@ -43,7 +43,9 @@ def create_file(path: str) -> None:
 def open_engine(location: Location) -> sa.Engine:
     """An engine for one call on what is there, see C(make_engine)."""
     if location.server is None:
+        last.remember(last.FILE)
         return make_engine(location.path)
+    last.remember(last.SERVER)
     return postgres.make_engine(location.server, {"compiled_cache": _COMPILED})
 
 

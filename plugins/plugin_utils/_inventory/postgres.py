@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.server import Server
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import psycopg, require_postgresql, sa
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import psycopg_package, require_postgresql, sa
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
 OLDEST = 150000
@@ -78,9 +78,9 @@ def _dialect() -> sa.Dialect:
 
 
 def _connect(server: Server) -> t.Any:
-    connect: t.Callable[..., t.Any] = psycopg.connect
+    psycopg = psycopg_package()
     try:
-        connection = connect(**server.parameters)
+        connection = psycopg.connect(**server.parameters)
     except psycopg.Error as exc:
         raise InventoryError(f"inventory {server.name!r} {_why_not(str(exc))}") from None
     try:

@@ -14,7 +14,7 @@ import itertools
 import operator
 import typing as t
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import postgresql, sa, sqlite
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa, server_dialect, sqlite
 
 Row = t.Mapping[str, t.Any]
 V = t.TypeVar("V")
@@ -107,7 +107,7 @@ def _copy(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], va
 
 def _quote(kind: str) -> t.Callable[[str], str]:
     """Names as the database wants them, those that are words of SQL in quotes."""
-    return (postgresql if kind == "postgresql" else sqlite).dialect().identifier_preparer.quote  # type: ignore[no-any-return]
+    return (server_dialect() if kind == "postgresql" else sqlite).dialect().identifier_preparer.quote  # type: ignore[no-any-return]
 
 
 def _ordered(table: sa.Table, rows: t.Sequence[Row]) -> t.Sequence[Row]:

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import typing as t
 
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.last import only_files
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import InventoryError
 
-__all__ = ["postgresql", "psycopg", "require", "require_postgresql", "sa", "sqlite"]
+__all__ = ["psycopg_package", "require", "require_postgresql", "sa", "server_dialect", "sqlite"]
 
 try:
     import sqlalchemy as sa
@@ -20,12 +23,20 @@ try:
 except ImportError:
     sa = sqlite = None  # type: ignore[assignment]
 
-# Needed for PostgreSQL alone, before the workers fork: whoever has no psycopg does not pay for the dialect either.
-try:
-    import psycopg  # raises ImportError, too, where the system has no libpq
-    from sqlalchemy.dialects import postgresql
-except ImportError:
-    psycopg = postgresql = None  # type: ignore[assignment]
+
+@functools.cache
+def psycopg_package() -> t.Any:
+    """Needed for PostgreSQL alone; None where it is missing, or the system has no libpq."""
+    try:
+        return importlib.import_module("psycopg")
+    except ImportError:
+        return None
+
+
+@functools.cache
+def server_dialect() -> t.Any:
+    """What SQLAlchemy has for PostgreSQL; whoever has no psycopg does not pay for it either."""
+    return importlib.import_module("sqlalchemy.dialects.postgresql") if psycopg_package() else None
 
 
 def require() -> None:
@@ -36,5 +47,9 @@ def require() -> None:
 
 def require_postgresql() -> None:
     """Raises InventoryError unless psycopg 3 is there."""
-    if psycopg is None:
+    if psycopg_package() is None:
         raise InventoryError("the Python that runs Ansible needs the package 'psycopg[binary]', version 3.1 or later, for an inventory in PostgreSQL")
+
+
+if sa is not None and not only_files():  # before the workers fork
+    server_dialect()

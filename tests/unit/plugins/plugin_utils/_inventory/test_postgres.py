@@ -162,7 +162,7 @@ def test_an_old_server_and_a_missing_package(server: str, monkeypatch: pytest.Mo
     """Are told by their version and name."""
     monkeypatch.setattr(postgres, "OLDEST", 990000)
     assert "version 99 or later is needed" in _refusal(server)
-    monkeypatch.setattr(sql, "psycopg", None)
+    monkeypatch.setattr(sql, "psycopg_package", lambda: None)
     assert "needs the package 'psycopg[binary]'" in _refusal(server)
 
 

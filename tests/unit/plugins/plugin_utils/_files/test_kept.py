@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.kept import kept
+from ansible_collections.certops.fleet.plugins.plugin_utils._files.kept import kept
 
 
 @pytest.fixture

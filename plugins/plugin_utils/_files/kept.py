@@ -22,11 +22,16 @@ def kept(path: str, key: str, make: t.Callable[[], str]) -> str:
         if head == _head(key, text):
             return text
     text = make()
+    leave(path, f"{_head(key, text)}\n{text}")
+    return text
+
+
+def leave(path: str, text: str) -> None:
+    """Put a text there for later runs, where that is possible."""
     if not sys.dont_write_bytecode:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            replace_text(path, f"{_head(key, text)}\n{text}", mode=0o644)
-    return text
+            replace_text(path, text, mode=0o644)
 
 
 def _head(key: str, text: str) -> str:
