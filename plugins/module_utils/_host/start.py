@@ -9,6 +9,7 @@ if sys.version_info < (3, 6):
     raise SystemExit("the host program needs Python 3.6 or later, {} is {}.{}".format(sys.executable, *sys.version_info[:2]))
 
 import binascii
+import gc
 import json
 import marshal
 import types
@@ -16,6 +17,7 @@ import typing as t
 import zlib
 from importlib.machinery import ModuleSpec
 
+gc.set_threshold(20000)  # what is made here while modules are imported is no garbage, and searching for it takes long
 PACKAGE = "ansible_collections.certops.fleet.plugins.module_utils._host"
 
 
@@ -60,12 +62,15 @@ def start(packed_sources: str, packed_request: str) -> None:
     run(unpacked(packed_sources), unpacked(packed_request))
 
 
-def start_compiled(magic: str, packed_codes: str, packed_request: str) -> None:
+def start_compiled(magic: str, packed_codes: str, packed_request: str, packed_sources: str = "") -> None:
+    """Run what another Python compiled if this is the same version, else the sources; where they did not come with it, ask for them."""
     from importlib.util import MAGIC_NUMBER  # noqa: PLC0415 - only who needs it pays for it
 
     request = unpacked(packed_request)
     if MAGIC_NUMBER.hex() == magic:
         run(marshal.loads(zlib.decompress(binascii.a2b_base64(packed_codes))), request)  # noqa: S302
+    elif packed_sources:
+        run(unpacked(packed_sources), request)
     else:
         sys.stdout.write("\nCERTOPS-SOURCES {}\n".format(request["nonce"]))
 

@@ -136,10 +136,17 @@ def prepare(*verbs: str) -> None:
         _PREPARED.add(verb)
 
 
-def runs_compiled(verb: str, python: str | None) -> bool:
-    """Is a program of this verb at hand in the form that a host with this version of Python (`3.11.2`) takes without compiling it?"""
-    same = python is not None and python.split(".")[:2] == [str(part) for part in sys.version_info[:2]]
-    return same and verb in _PREPARED and sys.implementation.name == "cpython"
+Form = t.Literal["compiled", "both", "sources"]
+
+
+def form_for(verb: str, python: str | None) -> Form:
+    """How the program of a verb goes to a host with this version of Python (`3.11.2`): compiled, where it need not compile it; in both ways where the version
+    is not known yet."""
+    if verb not in _PREPARED or sys.implementation.name != "cpython":
+        return "sources"
+    if python is None:
+        return "both"
+    return "compiled" if python.split(".")[:2] == [str(part) for part in sys.version_info[:2]] else "sources"
 
 
 @functools.cache
@@ -148,14 +155,16 @@ def program_digest(verb: str) -> str:
     return hashlib.sha256((_START + _bundle(verb)).encode()).hexdigest()
 
 
-def program_text(verb: str, request: t.Mapping[str, object], *, compiled: bool = False) -> str:
+def program_text(verb: str, request: t.Mapping[str, object], *, form: Form = "sources") -> str:
     """Return what the host's interpreter reads from its standard input; a text that is cut off anywhere starts nothing.
 
-    A `compiled` one runs in the controller's version of Python alone; another asks for the sources.
+    What goes `compiled` runs in the controller's version of Python alone; another asks for the sources.
     """
-    if compiled:
-        return f'{_START}\n\nstart_compiled("{MAGIC_NUMBER.hex()}", """\n{_compiled(verb)}""", """\n{packed_request(request)}""")\n'
-    return f'{_START}\n\nstart("""\n{_bundle(verb)}""", """\n{packed_request(request)}""")\n'
+    said = f'"""\n{packed_request(request)}"""'
+    if form == "sources":
+        return f'{_START}\n\nstart("""\n{_bundle(verb)}""", {said})\n'
+    sources = f', """\n{_bundle(verb)}"""' if form == "both" else ""
+    return f'{_START}\n\nstart_compiled("{MAGIC_NUMBER.hex()}", """\n{_compiled(verb)}""", {said}{sources})\n'
 
 
 def packed_request(request: t.Mapping[str, object]) -> str:

@@ -17,7 +17,7 @@ import zlib
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.certops.fleet.plugins.module_utils._host.program import CHANGING, PACKED_LIMIT, UNPACKED_LIMIT
-from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, packed_request, program_digest, program_text, runs_compiled
+from ansible_collections.certops.fleet.plugins.plugin_utils._host.bundle import SOURCES, Form, form_for, packed_request, program_digest, program_text
 from ansible_collections.certops.fleet.plugins.plugin_utils._host.variables import host_variables
 
 try:
@@ -56,12 +56,12 @@ def exchange(
 ) -> Answer:
     """Ask the host of a task (the delegate, where it is delegated) and return the result of the verb.
 
-    `python` is the version that the host is known to have, if it is: where it is the controller's own, the program goes compiled. What the host is
-    known by is added as `_host`, an interpreter that was discovered as `ansible_facts`. Errors of the connection and of become are Ansible's own.
+    `python` is the version that the host is known to have: where it is the controller's own, the program goes compiled; where it is None, in both ways. What
+    the host is known by is added as `_host`, an interpreter that was discovered as `ansible_facts`. Errors of the connection and of become are Ansible's own.
     """
     request = _request(action, verb, args, actor, transaction)
     try:
-        answer = _asked(action, task_vars, request, compiled=runs_compiled(verb, python))
+        answer = _asked(action, task_vars, request, form=form_for(verb, python))
     except ExchangeError as error:
         if verb not in CHANGING or error.kind not in ("died", "answer"):
             raise
@@ -84,13 +84,13 @@ def _request(action: t.Any, verb: str, args: dict[str, t.Any], actor: str, trans
     return {"verb": verb, "nonce": "", "transaction": transaction, "actor": actor, "args": args, "program": program_digest(verb)}
 
 
-def _asked(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, compiled: bool = False) -> Answer:
+def _asked(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, form: Form = "sources") -> Answer:
     request = {**request, "nonce": secrets.token_hex(16)}
     if _takes_program(action):
         try:
-            answer = _by_program(action, task_vars, request, compiled=compiled)
+            answer = _by_program(action, task_vars, request, form=form)
         except _SourcesWanted:
-            answer = _by_program(action, task_vars, request, compiled=False)
+            answer = _by_program(action, task_vars, request, form="sources")
         if answer is not None:
             return answer
     return _by_module(action, task_vars, request)
@@ -135,11 +135,11 @@ class _SourcesWanted(Exception):
     """The host has another version of Python by now; nothing was started."""
 
 
-def _by_program(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, compiled: bool) -> Answer | None:
+def _by_program(action: t.Any, task_vars: dict[str, t.Any], request: Answer, *, form: Form) -> Answer | None:
     python = _interpreter(action, task_vars)
     # A Python that reads its program from a terminal waits for ever.
     command = f"test -t 0 && exit {_TERMINAL}; {action._compute_environment_string()} {python} -I -S -"
-    program = program_text(request["verb"], request, compiled=compiled).encode()
+    program = program_text(request["verb"], request, form=form).encode()
     try:
         with _without_terminal(action._connection):
             finished = action._low_level_execute_command(command, in_data=program)

@@ -9,6 +9,7 @@ import ast
 import binascii
 import json
 import platform
+import re
 import subprocess
 import sys
 import typing as t
@@ -116,14 +117,14 @@ def test_every_python_imports_each_bundle(python: Path, verb: str) -> None:
 
 def test_the_same_python_takes_what_is_compiled() -> None:
     """A host with the controller's Python runs the compiled program, and an error in it is placed all the same."""
-    finished = start(Path(sys.executable), bundle.program_text("outcome", request_for("outcome", {}), compiled=True))
+    finished = start(Path(sys.executable), bundle.program_text("outcome", request_for("outcome", {}), form="compiled"))
     assert b"CERTOPS-START a1" in finished.stdout
     assert answered(finished.stdout)["error"] == "internal error KeyError in verb_outcome.py (run)"
 
 
 def test_another_python_asks_for_the_sources(python: Path) -> None:
     """What was compiled by another version of Python is not run; the host says that it wants the sources."""
-    finished = start(python, bundle.program_text("scan", request_for("scan", {}), compiled=True))
+    finished = start(python, bundle.program_text("scan", request_for("scan", {}), form="compiled"))
     same = subprocess.run([python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"], capture_output=True, text=True, check=True)
     if same.stdout.strip() == bundle.MAGIC_NUMBER.hex():
         assert b"CERTOPS-START a1" in finished.stdout
@@ -131,23 +132,33 @@ def test_another_python_asks_for_the_sources(python: Path) -> None:
         assert (finished.stdout.strip(), finished.stderr, finished.returncode) == (b"CERTOPS-SOURCES a1", b"", 0)
 
 
+def test_every_python_takes_both(python: Path) -> None:
+    """Who is sent the sources as well runs in any case; only the controller's own version runs what has no lines."""
+    text = bundle.program_text("outcome", request_for("outcome", {}), form="both")
+    error = answered(start(python, text).stdout)["error"]
+    compiled = subprocess.run([python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"], capture_output=True, text=True, check=True)
+    expected = "internal error KeyError in verb_outcome.py" + ("" if compiled.stdout.strip() == bundle.MAGIC_NUMBER.hex() else r" line \d+")
+    assert re.fullmatch(rf"{expected} \(run\)", error)
+
+
 @pytest.mark.parametrize(
     ("verb", "version", "expected"),
     [
-        ("scan", platform.python_version(), True),
-        ("scan", "{}.{}.99".format(*sys.version_info), True),
-        ("outcome", platform.python_version(), False),
-        ("scan", "3.6.8", False),
-        ("scan", None, False),
-        ("scan", "", False),
-        ("scan", "None", False),
+        ("scan", platform.python_version(), "compiled"),
+        ("scan", "{}.{}.99".format(*sys.version_info), "compiled"),
+        ("outcome", platform.python_version(), "sources"),
+        ("outcome", None, "sources"),
+        ("scan", "3.6.8", "sources"),
+        ("scan", None, "both"),
+        ("scan", "", "sources"),
+        ("scan", "None", "sources"),
     ],
 )
-def test_which_hosts_get_it_compiled(monkeypatch: pytest.MonkeyPatch, verb: str, version: str | None, expected: bool) -> None:
-    """Those that are known to have the controller's Python, and only of verbs that were prepared."""
+def test_which_hosts_get_it_compiled(monkeypatch: pytest.MonkeyPatch, verb: str, version: str | None, expected: bundle.Form) -> None:
+    """Those that are known to have the controller's Python, and who is not known may choose; only of verbs that were prepared."""
     monkeypatch.setattr(bundle, "_PREPARED", set())
     bundle.prepare("scan")
-    assert bundle.runs_compiled(verb, version) is expected
+    assert bundle.form_for(verb, version) == expected
 
 
 def test_an_old_python_is_told() -> None:
@@ -157,11 +168,13 @@ def test_an_old_python_is_told() -> None:
     assert finished.stderr.decode() == f"the host program needs Python 3.6 or later, {sys.executable} is 3.5\n"
 
 
-def test_a_text_that_is_cut_off_starts_nothing(python: Path, echo: str) -> None:
+@pytest.mark.parametrize("form", ["sources", "both"])
+def test_a_text_that_is_cut_off_starts_nothing(python: Path, echo: str, form: bundle.Form) -> None:
     """Wherever a connection ends, a part of the program does nothing and shows nearly nothing of the request."""
     secret = "".join(chr(0x4E00 + number * 37 % 20000) for number in range(500))
-    text = bundle.program_text(echo, request_for(echo, {"secret": secret}))
-    begin = text.rindex('""", """')
+    request = request_for(echo, {"secret": secret})
+    text = bundle.program_text(echo, request, form=form)
+    begin = text.index(bundle.packed_request(request)) - 5
     for cut in (10, len(bundle._START), begin - 100, begin + 5, begin + 300, len(text) - 6, len(text) - 3):
         finished = start(python, text[:cut])
         assert b"CERTOPS-START" not in finished.stdout

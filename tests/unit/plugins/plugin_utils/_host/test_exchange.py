@@ -68,12 +68,12 @@ class TestWay:
         assert answers[0]["file"] == "ansible_collections/certops/fleet/plugins/module_utils/_host/verb_install.py"
 
     def test_compiled_where_the_host_has_the_same_python(self, estate: Estate) -> None:
-        """A host that is known to have the controller's Python runs the compiled program, whose errors have no line."""
+        """A host that has the controller's Python, or of which that is not known, runs the compiled program, whose errors have no line."""
         own = "{}.{}.0".format(*sys.version_info)
         assert estate.ask("scan", {"say": "hello"}, python=own).result["answer"]["said"] == "hello"
-        messages = [estate.ask("scan", {"do": "fail", "say": "x"}, python=python).result["msg"] for python in (own, "3.6.8", None)]
-        assert messages[0] == "internal error KeyError in verb_scan.py (_fail)"
-        assert all(re.fullmatch(r"internal error KeyError in verb_scan\.py line \d+ \(_fail\)", message) for message in messages[1:])
+        messages = [estate.ask("scan", {"do": "fail", "say": "x"}, python=python).result["msg"] for python in (own, None, "3.6.8")]
+        assert messages[:2] == ["internal error KeyError in verb_scan.py (_fail)"] * 2
+        assert re.fullmatch(r"internal error KeyError in verb_scan\.py line \d+ \(_fail\)", messages[2])
 
     def test_sources_where_the_host_has_another_python_by_now(self, estate: Estate) -> None:
         """What the inventory knows may be old: the host refuses what is compiled for another Python, is sent the sources, and the verb runs once."""
@@ -81,8 +81,9 @@ class TestWay:
         if other is None:
             pytest.skip("this machine has no second version of Python")
         own = "{}.{}.0".format(*sys.version_info)
-        answer = estate.ask("scan", {"say": "hello"}, python=own, variables={"ansible_python_interpreter": str(other)}).result["answer"]
-        assert (answer["way"], answer["said"], estate.log()) == ("program", "hello", ["scan"])
+        for python in (own, None):
+            answer = estate.ask("scan", {"say": "hello"}, python=python, variables={"ansible_python_interpreter": str(other)}).result["answer"]
+            assert (answer["way"], answer["said"], estate.log()) == ("program", "hello", ["scan"])
 
     def test_program_writes_nothing(self, estate: Estate) -> None:
         """The program leaves no file in the temporary folder of the host, the module way removes its own."""
@@ -177,7 +178,7 @@ class TestErrors:
     def test_internal(self, estate: Estate, variables: dict[str, t.Any]) -> None:
         """An error of the program's own is its type and place, and no value."""
         result = estate.ask("scan", {"do": "fail", "say": SECRET}, variables=variables).result
-        assert re.fullmatch(r"internal error KeyError in verb_scan.py line \d+ \(_fail\)", result["msg"])
+        assert re.fullmatch(r"internal error KeyError in verb_scan.py( line \d+)? \(_fail\)", result["msg"])
 
     @BOTH
     def test_looking_verb_dies(self, estate: Estate, variables: dict[str, t.Any]) -> None:
