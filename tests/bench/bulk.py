@@ -18,7 +18,7 @@ import typing as t
 
 import nights
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import events, rows, schema
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory import chain, rows, schema
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import certificate_rows
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.scan_rows import Prepared, prepare
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.sql import sa
@@ -113,14 +113,14 @@ def make(inventory: Inventory, hosts: int) -> None:
 
 def _events(connection: sa.Connection, scans: t.Sequence[Row]) -> t.Iterator[Row]:
     last = connection.execute(sa.select(schema.events.c.seq, schema.events.c.hash).order_by(schema.events.c.seq.desc()).limit(1)).first()
-    number, previous = (last.seq, last.hash) if last else (0, events.FIRST)
+    number, previous = (last.seq, last.hash) if last else (0, chain.FIRST)
     for scan in scans:
         number += 1
         name = nights.name(scan["host_id"] - 1)
         detail = canonical_json({"scan": scan["id"], "digest": scan["digest"], "complete": True, "new_certificates": nights.CERTIFICATES, "gone": 0})
         row = {"seq": number, "time": TIME, "actor": "bench", "kind": "scan.recorded", "namespace": "bench", "host": name, "subject": name}
-        row |= {"detail": detail, "previous": previous}
-        previous = events.line_hash(row)
+        row |= {"version": chain.VERSION, "detail": detail, "previous": previous, **dict.fromkeys(("actor_known", "account", "job", "ticket", "reason"))}
+        previous = chain.line_hash(row)
         yield row | {"hash": previous}
 
 

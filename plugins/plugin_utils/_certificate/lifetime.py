@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 CLOCK_ERROR = timedelta(hours=24)
+BACKDATING = timedelta(hours=1)  # how far before it was issued a certificate may begin, for the clocks of others
 
 
 class WindowError(ValueError):
@@ -68,12 +69,12 @@ def judged_now(now: datetime, not_before: datetime, issued_at: datetime | None) 
     """The time on the issuer's clock.
 
     A certificate of ours was issued at a time that we noted by our own clock: what its notBefore says more or less than that
-    is the difference of the clocks (and the issuer's back-dating). It is borne up to a day, so that a clock that is wrong on
-    either side never makes a fresh certificate due.
+    is the difference of the clocks (and the issuer's back-dating). It is borne up to a day, and the back-dating besides, so that
+    a clock that is wrong on either side never makes a fresh certificate due.
     """
     if issued_at is None:
         return now
-    skew = max(-CLOCK_ERROR, min(CLOCK_ERROR, issued_at - not_before))
+    skew = max(-CLOCK_ERROR, min(CLOCK_ERROR + BACKDATING, issued_at - not_before))
     return now - skew
 
 

@@ -11,7 +11,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._certificate.decide import Decision, IssuingChain, Known, decide
@@ -259,6 +259,7 @@ errors = st.timedeltas(-DAY, DAY)
 @given(
     lifetime=lifetimes, ca_left=lifetimes, window=windows, error=errors, name=st.text(max_size=20), backdated=st.timedeltas(timedelta(0), timedelta(hours=1))
 )
+@example(lifetime=timedelta(minutes=6), ca_left=timedelta(minutes=6), window=Window(days=1), error=DAY, name="", backdated=timedelta(seconds=650))
 def test_no_endless_renewal(*, lifetime: timedelta, ca_left: timedelta, window: Window, error: timedelta, name: str, backdated: timedelta) -> None:
     """For no declaration, lifetime, end of the CA and clock error within a day does a freshly installed certificate come out due."""
     not_before = NOW - backdated

@@ -180,7 +180,7 @@ def test_the_same_pages_and_number_either_way(many: Inventory, data: st.DataObje
     if kind in NARROWED and data.draw(st.booleans()):
         condition = data.draw(_conditions(kind, every))
         expression = data.draw(st.sampled_from((f"[?{condition}]", f"[?{condition}]", f"[?{condition}]{data.draw(st.sampled_from(ENDINGS))}", "[].{a: host}")))
-    question = Question(kind, expression, namespace, sort)
+    question = Question(kind, expression, namespace, sort=sort)
     expected = _answer(every, expression)
     assert _paged(many, question, data.draw(st.integers(1, 4))) == expected
     assert _asked(many, replace(question, count=True)) == ([len(expected)] if isinstance(expected, list) else expected)
