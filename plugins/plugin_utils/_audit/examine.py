@@ -19,7 +19,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._audit.signing impor
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.chain import Anchor, Chain, Checkpoint, checkpoint_problems
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.checkpoints import anchors
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.copies import Copy
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import event_document
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents_said import event_document
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.store import Inventory
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import iso_stored, seconds
 

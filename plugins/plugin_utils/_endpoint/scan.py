@@ -18,7 +18,7 @@ from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.staple imp
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.targets import Origin, Target
 from ansible_collections.certops.fleet.plugins.plugin_utils._endpoint.trust import Trust, name_matches, read
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.certificates import checked_certificates
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.document_parts import health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.fields import Fields
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import seconds
 from ansible_collections.certops.fleet.plugins.plugin_utils._x509.crypto import x509

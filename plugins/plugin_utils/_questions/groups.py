@@ -17,7 +17,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.document_parts import health
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.values import DAY, iso_stored
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import TEXTS
 

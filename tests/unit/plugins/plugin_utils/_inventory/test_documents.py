@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._import.values import Imported
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.assignments import Wanted
-from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS, health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.document_parts import health
+from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.documents import KINDS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.endpoints import FACTS
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.imported import Listing
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.past import limits
