@@ -46,7 +46,7 @@ EXAMPLES = r"""
     sort: not_after
     limit: 20
     after: "{{ first.next }}"
-  when: first.next
+  when: first.next is not none
   register: second
 
 - name: How many places a host has

@@ -29,5 +29,6 @@ class CompiledOnce:
         return spec_from_file_location(name, file) if os.path.isfile(file) else None
 
 
-sys.meta_path.insert(0, CompiledOnce)
+if type(sys.meta_path[0]).__module__.startswith("ansible.utils.collection_loader"):  # nobody else compiles them anew
+    sys.meta_path.insert(0, CompiledOnce)
 gc.freeze()  # a search for garbage while the rest is imported does not go through what Ansible has imported before

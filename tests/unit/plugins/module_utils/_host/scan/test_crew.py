@@ -191,10 +191,13 @@ class TestCrew(unittest.TestCase):
     def test_in_order(self):
         """Answers are taken in the order of the questions, whoever is faster, also more than pipes hold; what lies between them has its turn."""
         taken = []
+
+        def take(head, content):
+            taken.append((head, len(content)))
+
         many = crew.Crew(3, lambda head, content: iter([None, (head, content * 300000)]), lambda: 60.0)
         self.addCleanup(many.close)
         for number in range(30):
-            take = lambda head, content: taken.append((head, len(content)))  # noqa: E731
             many.ask(crew.Question(number, b"x" * (number % 3), 700, take, self.fail, self.fail))
             many.then(lambda number=number: taken.append(number))
         many.finish()
