@@ -156,10 +156,10 @@ def _shorten(descriptor: int, limit: int) -> None:
 def _take(descriptor: int, limit: int) -> bytes:
     """The first bytes of a file of ours; from now on nobody can write to it (a disk file is only given up)."""
     try:
+        with contextlib.suppress(OSError):  # before it is emptied: what a daemon writes in between would stay
+            fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALED)
         content = os.pread(descriptor, limit, 0)
         os.ftruncate(descriptor, 0)
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALED)
         return content
     finally:
         os.close(descriptor)
