@@ -31,6 +31,8 @@ CORES = {
     "2.21": ("3.14", "3.13", "3.12"),
 }
 STEPS = ("unit", "integration", "sanity", "connections")
+# Each of these keeps one processor busy: where both are wanted they run at once.
+BESIDE = ("integration", "sanity")
 
 
 class Row(t.NamedTuple):
@@ -92,15 +94,23 @@ def lines_of(core: str, steps: t.Sequence[str]) -> t.Iterator[Line]:
     installed = line(row, "install", row.interpreter, TOOLS / "install.py", "requirements-dev.txt")
     yield installed
     if installed.outcome == "passed":
-        yield from (step_line(row, step) for step in steps)
+        yield from (step_line(row, *step) for step in grouped(steps))
 
 
-def step_line(row: Row, step: str) -> Line:
-    if step != "connections":
-        return line(row, step, row.bin / "python", TOOLS / "test.py", step)
+def grouped(steps: t.Sequence[str]) -> list[tuple[str, ...]]:
+    """The steps as they run, in their order: mostly one after the other."""
+    if not set(BESIDE) <= set(steps):
+        return [(step,) for step in steps]
+    return [BESIDE if step == BESIDE[0] else (step,) for step in steps if step not in BESIDE[1:]]
+
+
+def step_line(row: Row, *steps: str) -> Line:
+    name = " and ".join(steps)
+    if name != "connections":
+        return line(row, name, row.bin / "python", TOOLS / "test.py", *steps)
     if reason := reason_to_skip_connections():
-        return Line(row.core, row.python, step, f"skipped, {reason}")
-    return line(row, step, ROOT / "extensions/molecule/run", SCENARIO.name)
+        return Line(row.core, row.python, name, f"skipped, {reason}")
+    return line(row, name, ROOT / "extensions/molecule/run", SCENARIO.name)
 
 
 def reason_to_skip_connections() -> str | None:
@@ -121,7 +131,7 @@ def line(row: Row, step: str, *command: str | Path) -> Line:
 def print_table(lines: t.Sequence[Line]) -> None:
     table = [("core", "Python", "step", "seconds", "outcome"), *((line.core, line.python, line.step, line.seconds, line.outcome) for line in lines)]
     for core, python, step, seconds, outcome in table:
-        print(f"{core:<6}{python:<8}{step:<13}{seconds:>7}  {outcome}")
+        print(f"{core:<6}{python:<8}{step:<24}{seconds:>7}  {outcome}")
 
 
 def main() -> int:
