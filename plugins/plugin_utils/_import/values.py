@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.certops.fleet.plugins.plugin_utils._import.rows import check_expression
 from ansible_collections.certops.fleet.plugins.plugin_utils._ownership.values import shown
 
+_YEAR = re.compile("%[YyGcx]")
 IDENTIFYING = ("body", "sha256", "serial", "serial_decimal")
 TEXTS = ("subject", "common_name", "issuer", "owner", "reference")
 FIELDS = (*IDENTIFYING, "sha1", *TEXTS, "not_after", "names", "location")
@@ -65,8 +67,8 @@ class Mapping:
         if told.get("items") is not None:
             check_expression(told["items"], "mapping.items")
         date_format = told.get("date_format")
-        if date_format is not None and (not isinstance(date_format, str) or "%" not in date_format or "%z" in date_format):
-            raise ImportedError(f"mapping.date_format must be a format such as '%d.%m.%Y', without a zone, got {shown(date_format)}")
+        if date_format is not None and (not isinstance(date_format, str) or not _YEAR.search(date_format) or "%z" in date_format):
+            raise ImportedError(f"mapping.date_format must be a format such as '%d.%m.%Y', with a year and without a zone, got {shown(date_format)}")
         return cls(fields, told.get("items"), date_format)
 
 

@@ -38,6 +38,9 @@ def _serial(name: str) -> int:
     return x509.load_der_x509_certificate(make_der(name)).serial_number
 
 
+FORMAT = "mapping.date_format must be a format such as '%d.%m.%Y', with a year and without a zone, got"
+
+
 def _read(folder: pathlib.Path, content: t.Any, name: str = "export.json", *, strict: bool = True, fields: t.Any = None, **other: t.Any) -> t.Any:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content)).encode())
@@ -210,7 +213,8 @@ def test_limits(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None
         ({"fields": {"serial": EVIL}}, "mapping.fields.serial: select "),
         ({"fields": {"serial": 7}}, "mapping.fields.serial must be a JMESPath expression, got 7"),
         ({"fields": {"serial": "a"}, "items": "]"}, "mapping.items: select ']' is not possible: "),
-        ({"fields": {"serial": "a"}, "date_format": "%d %z"}, "mapping.date_format must be a format such as '%d.%m.%Y', without a zone, got '%d %z'"),
+        ({"fields": {"serial": "a"}, "date_format": "%Y %z"}, f"{FORMAT} '%Y %z'"),
+        ({"fields": {"serial": "a"}, "date_format": "%d.%m."}, f"{FORMAT} '%d.%m.'"),
     ],
 )
 def test_mappings_that_are_refused(mapping: t.Any, message: str) -> None:
@@ -222,8 +226,8 @@ def test_mappings_that_are_refused(mapping: t.Any, message: str) -> None:
 
 def test_a_format_that_is_none(tmp_path: pathlib.Path) -> None:
     """Is told with the time that it cannot read."""
-    with pytest.raises(ImportedError, match=r"row 1\.not_after must be a time such as '%d%d', got '11'; mapping.date_format is for others"):
-        _read(tmp_path, [{"serial": "1", "ends": "11"}], date_format="%d%d")
+    with pytest.raises(ImportedError, match=r"row 1\.not_after must be a time such as '%Y%d%d', got '11'; mapping.date_format is for others"):
+        _read(tmp_path, [{"serial": "1", "ends": "11"}], date_format="%Y%d%d")
 
 
 LEMUR = {
