@@ -115,7 +115,7 @@ places:
   returned: success
   type: list
   elements: dict
-keys:
+private_keys:
   description: Where private keys of these certificates lie.
   returned: success
   type: list

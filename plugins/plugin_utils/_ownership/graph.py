@@ -44,7 +44,7 @@ def radius(found: Affected, *, limit: int) -> tuple[Row, Graph]:
         "call": _call(table),
         "certificates": certificates[:limit],
         "places": table[:limit],
-        "keys": keys[:limit],
+        "private_keys": keys[:limit],
         "not_signed": [_certificate(row) for row in found.not_signed[:limit]],
         **graph.to_result(),
     }

@@ -178,7 +178,7 @@ def test_the_result(fleet: Inventory, ders: dict[str, bytes]) -> None:
     called = [(row["owner"], row["contacts"], row["places"], row["certificates"], row["hosts"]) for row in result["call"]]
     assert called == [("Team Web", ["a@x", "b@x"], 1, 1, 1), (None, [], 3, 3, 2)]
     assert (len(result["certificates"]), len(result["places"])) == (1, 1)
-    assert [(key["host"], key["path"]) for key in result["keys"]] == [("web1", "/etc/tls/web.key")]
+    assert [(key["host"], key["path"]) for key in result["private_keys"]] == [("web1", "/etc/tls/web.key")]
     assert json.loads(json.dumps(result)) == result
     assert len(graph.labels) < len(radius(fleet.affected("issuer", "internal"), limit=100)[1].labels)
 
