@@ -32,16 +32,20 @@ class AuditStore(abc.ABC):
         """Whether a transaction of the caller's is open."""
 
     @abc.abstractmethod
-    def _read(self) -> AbstractContextManager[sa.Connection]: ...
+    def _read(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that only reads."""
 
     @abc.abstractmethod
-    def _append(self, connection: sa.Connection, event: Event) -> int: ...
+    def _append(self, connection: sa.Connection, event: Event) -> int:
+        """Adds a line to the audit log, inside a writing transaction."""
 
     @abc.abstractmethod
-    def _write(self) -> AbstractContextManager[sa.Connection]: ...
+    def _write(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that writes."""
 
     @abc.abstractmethod
-    def _write_alone(self) -> AbstractContextManager[sa.Connection]: ...
+    def _write_alone(self) -> AbstractContextManager[sa.Connection]:
+        """One for what is decided by what was there before."""
 
     def verify_chain(self) -> tuple[str, ...]:
         """One sentence for every line of the audit log that is missing or altered."""
