@@ -58,7 +58,8 @@ def reason_to_skip(target: str) -> str | None:
         return "it is disabled"
     if "needs/root" in aliases and os.geteuid() != 0:
         return "it needs root"
-    return None
+    programs = [alias.rpartition("/")[2] for alias in aliases if alias.startswith("needs/program/")]
+    return next((f"it needs the program {program}" for program in programs if not shutil.which(program)), None)
 
 
 def target_passes(target: str) -> bool:
