@@ -21,6 +21,7 @@ import typing as t
 import uuid
 from datetime import datetime, timezone
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import sync_folder
 from ansible_collections.certops.fleet.plugins.plugin_utils._files.stream import put_parts
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.entries import Entry, Record, put, put_later
 from ansible_collections.certops.fleet.plugins.plugin_utils._inventory.location import data_folder
@@ -132,7 +133,7 @@ def write(folder: str, spooled: Spooled) -> str:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         put_parts(path, (json.dumps(told),))
-        _sync_folder(folder)
+        sync_folder(os.fsencode(folder))
     except OSError as exc:
         raise SpoolError(f"spool {folder!r} cannot be written: {exc.strerror}; set certops_spool to a folder that this user can write") from None
     return path
@@ -231,13 +232,5 @@ def _locked(folder: str) -> t.Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

@@ -11,6 +11,8 @@ import secrets
 import stat
 import typing as t
 
+from ansible_collections.certops.fleet.plugins.module_utils._host.transaction.files import sync_folder
+
 FOLDER_MODE = 0o700
 KEY_MODE = 0o600
 PUBLIC_MODE = 0o644
@@ -63,19 +65,11 @@ def _write(path: str, content: bytes, mode: int, publish: t.Callable[[str, str],
         finally:
             if os.path.lexists(staged):
                 os.unlink(staged)
-        _sync_folder(folder)
+        sync_folder(os.fsencode(folder))
     except FileExistsError as exc:
         raise CaFileError(f"file {path!r} is there already and is not overwritten") from exc
     except OSError as exc:
         raise CaFileError(f"file {path!r} cannot be written: {exc.strerror}") from exc
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def create_file(path: str, content: bytes, mode: int) -> None:
